@@ -1,0 +1,1 @@
+"""The crawl: the world outside and the run that gathers from it."""

@@ -1,0 +1,1 @@
+"""The network: the only package that imports httpx and aiohttp."""

@@ -1,0 +1,62 @@
+"""What the crawl knows of the network and of one site instance: settings as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A login bound to one origin. Never printed, never stored in the catalog."""
+
+    login: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One instance of a source: ``[sites.NAME]`` in the settings.
+
+    ``rate`` is requests per second per host; ``connections`` is how many files of one host are
+    fetched at once. ``base_url`` has no trailing slash; it is empty for local sources.
+    """
+
+    name: str
+    adapter: str
+    base_url: str = ""
+    rate: float = 1.0
+    connections: int = 4
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True)
+class Net:
+    """``[net]``: who we are and what the network may do to us."""
+
+    contact: str = ""
+    """Mail address, URL or site user id; part of the User-Agent."""
+    allow_hosts: frozenset[str] = frozenset()
+    """``host:port`` pairs that may be private or loopback addresses, or use an unusual port."""
+    max_file_bytes: int = 200_000_000
+    max_answer_bytes: int = 16_000_000
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    total_timeout: float = 600.0
+    """Seconds for one file, from the first byte asked to the last received."""
+    min_rate: float = 1024.0
+    """Bytes per second, over ten seconds, under which a transfer is given up."""
+    attempts: int = 4
+    """Tries of one request before its trouble counts as final."""
+    max_wait: float = 3600.0
+    """Seconds of Retry-After we wait by ourselves; longer parks the host and ends the run (8)."""
+
+    @property
+    def user_agent(self) -> str:
+        """Our own name, version and contact: what sites ask of an honest client."""
+        contact = f" ({self.contact})" if self.contact else ""
+        return f"trawl/{VERSION}{contact}"

@@ -1,0 +1,128 @@
+"""What a filter is: the contract every judgement about a picture keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from filters.picture import Picture
+    from filters.policy import Policy
+
+Scalar: TypeAlias = str | int | float | bool | None
+Measures: TypeAlias = Mapping[str, Scalar]
+"""What one filter measured of one picture: a flat JSON object, kept for ever."""
+
+
+class Claims(Protocol):
+    """What a source says of a work before anybody has looked at the bytes.
+
+    Sizes are of the largest rung. ``tags`` maps a category (``general``, ``artist``, ``copyright``,
+    ``character``, ``meta``; ``""`` where the source has none) to whole tag names as the source
+    spells them. ``None`` always means "the source does not say".
+    """
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def site_id(self) -> str: ...
+    @property
+    def tags(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def rating(self) -> str | None: ...
+    @property
+    def width(self) -> int | None: ...
+    @property
+    def height(self) -> int | None: ...
+    @property
+    def bytes(self) -> int | None: ...
+    @property
+    def md5(self) -> str | None: ...
+    @property
+    def format(self) -> str | None: ...
+    @property
+    def animated(self) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a work is not wanted: a stable reason, what was measured and what was asked."""
+
+    reason: str
+    measured: Scalar = None
+    threshold: Scalar = None
+    by: str = ""
+    """The filter that said so; filled in by :class:`filters.policy.Judge`."""
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    source: str = "",
+) -> Any:
+    """A field of a filter's Options: one threshold, with its unit, range and where it is from.
+
+    The command line, the settings file and the reference page are made from these.
+    """
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "source": source}
+    if isinstance(default, (list, dict, set)):
+        raise TypeError("an option's default must be immutable")
+    return field(default=default, metadata=metadata)
+
+
+class Filter(Protocol):
+    """One judgement about a picture. Every moment is optional: see :class:`BaseFilter`."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised when ``measure`` changes meaning, so that old measures are known to be old."""
+    order: ClassVar[int]
+    """Lower judges first; the first rejection is the reason that is told."""
+    reasons: ClassVar[Mapping[str, str]]
+    """Every reason this filter can give, with one line that explains it to a person."""
+    forced: ClassVar[bool]
+    """True where ``--allow`` may not switch the reasons off (content safety alone)."""
+    Options: ClassVar[type[Any]]
+    """A frozen dataclass whose fields are made by :func:`option`: its section of the policy."""
+
+    def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
+        """Judge what the source says, before any byte is fetched."""
+        ...
+
+    def measure(self, picture: Picture) -> Measures:
+        """Look at the decoded picture. Thread-safe, bounded, deterministic."""
+        ...
+
+    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
+        """Judge the measures of this filter: a pure function."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For filters that nobody tunes."""
+
+
+class BaseFilter:
+    """A filter that says nothing; subclasses override the moments they care about."""
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    order: ClassVar[int] = 50
+    reasons: ClassVar[Mapping[str, str]] = {}
+    forced: ClassVar[bool] = False
+    Options: ClassVar[type[Any]] = NoOptions
+
+    def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
+        return None
+
+    def measure(self, picture: Picture) -> Measures:
+        return {}
+
+    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
+        return None

@@ -1,0 +1,1 @@
+"""What consumes the stream of accepted images: stages that derive, exports that lay out."""

@@ -1,0 +1,62 @@
+"""The contracts of stages and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from storage.records import AcceptedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A picture made from others: its bytes, how it was made, and which tags it keeps."""
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stage(Protocol):
+    """Makes pictures from pictures. Runs in a worker; deterministic."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    group_by: ClassVar[Literal["image", "shot", "group"]]
+    Options: ClassVar[type[Any]]
+
+    def __init__(self, options: Any) -> None: ...
+
+    def process(self, inputs: Sequence[AcceptedImage]) -> Iterator[Derived]:
+        """Derive pictures from one group of inputs (one image where ``group_by`` is image)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export did: counts of pictures, and the paths a person wants to see next."""
+
+    written: int
+    unchanged: int
+    removed: int
+    skipped: Mapping[str, int]
+    """Reason -> count of pictures that the layout cannot hold."""
+    folder: Path
+
+
+class Export(Protocol):
+    """Lays accepted images out for a trainer or a person."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Any]]
+    """A frozen dataclass; its fields become flags (see :func:`filters.base.option`)."""
+
+    def __init__(self, options: Any) -> None: ...
+
+    def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
+        """Bring ``out`` to hold exactly these images: idempotent, touches only what changed."""
+        ...

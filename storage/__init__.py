@@ -1,0 +1,1 @@
+"""Everything on disk: the catalog, the files, the queue and the event log."""

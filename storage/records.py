@@ -1,0 +1,149 @@
+"""The words of the catalog: plain immutable values that cross the borders between packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = Any
+RungKind: TypeAlias = Literal["url", "file"]
+State: TypeAlias = Literal[
+    "pending", "waiting", "accepted", "rejected", "duplicate", "failed", "unavailable"
+]
+"""What became of a work in a crawl. Every work is in exactly one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One place to get the bytes of a work, with what the source claims of them.
+
+    ``location`` is a URL, or for ``kind="file"`` the absolute path of a local or spooled file.
+    Sizes are pixels and bytes; ``md5`` is lower-case hex; ``None`` is "not said".
+    """
+
+    location: str
+    kind: RungKind = "url"
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    md5: str | None = None
+    format: str | None = None
+    """``jpg png webp avif gif`` or another extension, lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One work at a source, unique by (site, origin, site_id), shared by all crawls that meet it.
+
+    The ladder runs from the largest rung down. ``origin`` is the instance's base URL (or the folder)
+    and ``site`` its short name. ``unavailable`` says why the source gives no file (``hidden``,
+    ``deleted``, ``no_file``); such a work is recorded and never fetched.
+    """
+
+    site: str
+    origin: str
+    site_id: str
+    ladder: tuple[Rung, ...] = ()
+    page_url: str | None = None
+    source_url: str | None = None
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caption: str | None = None
+    """A sentence the source gives (alt text, LAION's TEXT); not tags."""
+    rating: str | None = None
+    """``g s q e`` (general, sensitive, questionable, explicit)."""
+    licence: str | None = None
+    posted_at: str | None = None
+    parent: str | None = None
+    """The site_id of the parent work."""
+    pixel_hash: str | None = None
+    """Equal values mean identical pixels (a site's own hash of the decoded picture)."""
+    animated: bool | None = None
+    unavailable: str | None = None
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    """What else the site says, kept as it is."""
+
+    @property
+    def width(self) -> int | None:
+        return self.ladder[0].width if self.ladder else None
+
+    @property
+    def height(self) -> int | None:
+        return self.ladder[0].height if self.ladder else None
+
+    @property
+    def bytes(self) -> int | None:
+        return self.ladder[0].bytes if self.ladder else None
+
+    @property
+    def md5(self) -> str | None:
+        return self.ladder[0].md5 if self.ladder else None
+
+    @property
+    def format(self) -> str | None:
+        return self.ladder[0].format if self.ladder else None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A file that was decoded once: what it is, and everything measured of it.
+
+    ``width`` and ``height`` are as stored in the file, before EXIF orientation is applied.
+    """
+
+    sha256: str
+    md5: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    measures: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedImage:
+    """A work as stages, exports and sheets see it: the file and all that is known of its origin.
+
+    ``path`` is the stored original (None where the bytes were dropped). ``state`` and ``reason`` are
+    those of the crawl it was asked through: sheets show rejected works too.
+    """
+
+    candidate_id: int
+    site: str
+    site_id: str
+    sha256: str | None
+    path: Path | None
+    format: str | None
+    width: int | None
+    height: int | None
+    bytes: int | None
+    state: State
+    reason: str | None = None
+    measured: Json = None
+    threshold: Json = None
+    page_url: str | None = None
+    source_url: str | None = None
+    file_url: str | None = None
+    """The rung the bytes came from."""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caption: str | None = None
+    rating: str | None = None
+    licence: str | None = None
+    posted_at: str | None = None
+    crawl_id: str | None = None
+    measures: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the event log: what happened to a live image, in commit order."""
+
+    seq: int
+    kind: Literal["accepted", "superseded", "retracted", "retagged", "crawl_finished"]
+    sha256: str | None
+    candidate_id: int | None
+    crawl_id: str | None
+    payload: Mapping[str, Json]
+    at: str
+    """ISO 8601, UTC."""
