@@ -1,24 +1,24 @@
 """Every error of trawl.
 
-    TrawlError                      storage/errors.py: message, hint, code, exit_code
-    ├── StorageError                NoWorkspace 2 · WorkspaceLocked 11 · NewerCatalog 4 · NoSpace 3
-    │                               BadQuery 2 · NotFound 2
-    ├── UsageError            2     the command asks for something that cannot be
-    │   ├── UnknownTag        2     no such tag at the source; names the close ones
-    │   ├── RefusedQuery      2     a query that content safety never sends
-    │   └── MissingExtra      2     an optional part is not installed
-    ├── ConfigError           4     a setting that is wrong, unknown or not trusted
-    ├── SourceError           5     the source will not serve us; asking again would not help
-    │   ├── AuthenticationFailed    401: the login or key is wrong
-    │   ├── AccessDenied            403 in the site's own words
-    │   ├── ChallengePage           403 with a challenge or captcha: stop at once
-    │   └── BadAnswer               the site's answer cannot be understood, again and again
-    ├── RateLimited           8     told to wait longer than the cap; resumable
-    ├── LimitReached          7     --max-bytes or --max-time ended it first
-    ├── ItemsFailed           6     --strict, and some items failed for good
-    ├── Interrupted     130/143     SIGINT or SIGTERM; resumable
-    └── FetchError                  one rung of one work; never leaves the engine. Each has a
-                                    ``reason`` (what the catalog stores) and ``transient``
+TrawlError                      storage/errors.py: message, hint, code, exit_code
+├── StorageError                NoWorkspace 2 · WorkspaceLocked 11 · NewerCatalog 4 · NoSpace 3
+│                               BadQuery 2 · NotFound 2
+├── UsageError            2     the command asks for something that cannot be
+│   ├── UnknownTag        2     no such tag at the source; names the close ones
+│   ├── RefusedQuery      2     a query that content safety never sends
+│   └── MissingExtra      2     an optional part is not installed
+├── ConfigError           4     a setting that is wrong, unknown or not trusted
+├── SourceError           5     the source will not serve us; asking again would not help
+│   ├── AuthenticationFailed    401: the login or key is wrong
+│   ├── AccessDenied            403 in the site's own words
+│   ├── ChallengePage           403 with a challenge or captcha: stop at once
+│   └── BadAnswer               the site's answer cannot be understood, again and again
+├── RateLimited           8     told to wait longer than the cap; resumable
+├── LimitReached          7     --max-bytes or --max-time ended it first
+├── ItemsFailed           6     --strict, and some items failed for good
+├── Interrupted     130/143     SIGINT or SIGTERM; resumable
+└── FetchError                  one rung of one work; never leaves the engine. Each has a
+                                ``reason`` (what the catalog stores) and ``transient``
 """
 
 from __future__ import annotations

@@ -50,10 +50,20 @@ class Net:
     """Seconds for one file, from the first byte asked to the last received."""
     min_rate: float = 1024.0
     """Bytes per second, over ten seconds, under which a transfer is given up."""
+    min_rate_window: float = 10.0
+    """Seconds over which ``min_rate`` is measured."""
     attempts: int = 4
     """Tries of one request before its trouble counts as final."""
     max_wait: float = 3600.0
     """Seconds of Retry-After we wait by ourselves; longer parks the host and ends the run (8)."""
+    connections: int = 64
+    """Sockets open at once, over all hosts."""
+    retry_first: float = 0.5
+    """Seconds before a failed request is tried again; doubled, with jitter, each further time."""
+    retry_longest: float = 8.0
+    """Seconds that this doubling ends at."""
+    cooldown_first: float = 2.0
+    """Seconds a host is left alone after a 429 without Retry-After; doubled while it goes on."""
 
     @property
     def user_agent(self) -> str:

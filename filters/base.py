@@ -63,13 +63,22 @@ def option(
     unit: str = "",
     low: float | None = None,
     high: float | None = None,
+    choices: tuple[str, ...] = (),
     source: str = "",
 ) -> Any:
     """A field of a filter's Options: one threshold, with its unit, range and where it is from.
 
-    The command line, the settings file and the reference page are made from these.
+    The command line, the settings file and the reference page are made from these. ``choices``,
+    where given, are the only words that the value (or each of its words) can be.
     """
-    metadata = {"help": help, "unit": unit, "low": low, "high": high, "source": source}
+    metadata = {
+        "help": help,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "source": source,
+    }
     if isinstance(default, (list, dict, set)):
         raise TypeError("an option's default must be immutable")
     return field(default=default, metadata=metadata)
@@ -91,7 +100,10 @@ class Filter(Protocol):
     """A frozen dataclass whose fields are made by :func:`option`: its section of the policy."""
 
     def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
-        """Judge what the source says, before any byte is fetched."""
+        """Judge what the source says, before any byte is fetched.
+
+        A filter with several objections names the first that ``policy.first`` lets stand.
+        """
         ...
 
     def measure(self, picture: Picture) -> Measures:
@@ -99,7 +111,11 @@ class Filter(Protocol):
         ...
 
     def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
-        """Judge the measures of this filter: a pure function."""
+        """Judge what this filter measured of the picture: a pure function.
+
+        Asked in place of ``prescreen`` once the picture is measured, so that what was decoded
+        outweighs what was claimed. ``measures`` is never empty.
+        """
         ...
 
 

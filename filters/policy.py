@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from filters.base import Claims, Filter, Measures, Rejection
 
@@ -27,6 +27,13 @@ class Policy:
 
     def __getitem__(self, name: str) -> Any:
         return self.sections[name]
+
+    def first(self, found: Iterable[Rejection]) -> Rejection | None:
+        """The first objection whose reason nobody has allowed.
+
+        For filters with several reasons: an allowed one must not hide the next.
+        """
+        return next((r for r in found if r.reason not in self.allow), None)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object from which :meth:`Judge.policy` makes an equal policy."""
@@ -92,10 +99,16 @@ class Judge:
     def verdict(
         self, claims: Claims, measures: Mapping[str, Measures], policy: Policy
     ) -> Rejection | None:
-        """The first objection to the work, by what is claimed and by what was measured."""
+        """The first objection to the work, by what was measured, else by what is claimed.
+
+        A filter that measured the picture judges it; the others say what they say of the claims.
+        """
         for filter in self.filters:
-            found = filter.prescreen(claims, policy) or filter.judge(
-                claims, measures.get(filter.name, {}), policy
+            measured = measures.get(filter.name)
+            found = (
+                filter.judge(claims, measured, policy)
+                if measured
+                else filter.prescreen(claims, policy)
             )
             rejection = self._stands(filter, found, policy)
             if rejection is not None:
@@ -127,6 +140,12 @@ def _checked(name: str, field: dataclasses.Field[Any], hint: Any, value: Any) ->
     plain = hint if isinstance(hint, type) else None
     if plain in (int, float, str, bool) and type(value) is not plain:
         raise PolicyError(f"{name} takes {plain.__name__}, not {value!r}")
+    if get_origin(hint) is tuple and not isinstance(value, tuple):
+        raise PolicyError(f"{name} takes a list, not {value!r}")
+    if choices := field.metadata.get("choices"):
+        for word in value if isinstance(value, tuple) else (value,):
+            if word not in choices:
+                raise PolicyError(_unknown(f"value of {name}", str(word), choices))
     low, high = field.metadata.get("low"), field.metadata.get("high")
     if isinstance(value, (int, float)):
         if low is not None and value < low:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from storage.records import AcceptedImage
+from storage.records import AcceptedImage, ExportReport
+
+__all__ = ["Derived", "Export", "ExportReport", "Stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,6 @@ class Stage(Protocol):
     def process(self, inputs: Sequence[AcceptedImage]) -> Iterator[Derived]:
         """Derive pictures from one group of inputs (one image where ``group_by`` is image)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What an export did: counts of pictures, and the paths a person wants to see next."""
-
-    written: int
-    unchanged: int
-    removed: int
-    skipped: Mapping[str, int]
-    """Reason -> count of pictures that the layout cannot hold."""
-    folder: Path
 
 
 class Export(Protocol):

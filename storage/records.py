@@ -37,7 +37,7 @@ class Rung:
 class Candidate:
     """One work at a source, unique by (site, origin, site_id), shared by all crawls that meet it.
 
-    The ladder runs from the largest rung down. ``origin`` is the instance's base URL (or the folder)
+    The ladder runs from the largest rung down. ``origin`` is the instance's base URL (or folder)
     and ``site`` its short name. ``unavailable`` says why the source gives no file (``hidden``,
     ``deleted``, ``no_file``); such a work is recorded and never fetched.
     """
@@ -102,11 +102,98 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What became of a work, as the catalog stores it: a state and why."""
+
+    state: State
+    reason: str | None = None
+    measured: Json = None
+    threshold: Json = None
+    filter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One place in a crawl's order: a candidate that this crawl has met.
+
+    ``image`` is the hash of the picture the candidate is known to be, where it was fetched before.
+    """
+
+    candidate_id: int
+    position: int
+    partition: int
+    candidate: Candidate
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlSpec:
+    """What makes a crawl the one it is: the same values are the same crawl."""
+
+    source: str
+    site: str
+    origin: str
+    query: str
+    options: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Crawl:
+    """A crawl as the catalog holds it."""
+
+    id: str
+    generation: int
+    spec: CrawlSpec
+    resolved: str
+    predicate: Mapping[str, Json]
+    policy: Mapping[str, Json]
+    want: int | None
+    state: Literal["running", "finished", "stopped", "failed"]
+    note: str | None = None
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far one partition of a crawl has been listed."""
+
+    partition: int
+    name: str
+    listing: Mapping[str, Json]
+    cursor: Json
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table of reasons."""
+
+    state: State
+    reason: str | None
+    count: int
+    example: str | None
+    """``site:id`` of one such work."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlStatus:
+    """A crawl as ``status`` shows it."""
+
+    crawl: Crawl
+    running: bool
+    accepted: int
+    seen: int
+    pending: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptedImage:
     """A work as stages, exports and sheets see it: the file and all that is known of its origin.
 
-    ``path`` is the stored original (None where the bytes were dropped). ``state`` and ``reason`` are
-    those of the crawl it was asked through: sheets show rejected works too.
+    ``path`` is the stored original (None where the bytes were dropped). ``state`` and ``reason``
+    are those of the crawl it was asked through: sheets show rejected works too.
     """
 
     candidate_id: int
@@ -147,3 +234,17 @@ class Event:
     payload: Mapping[str, Json]
     at: str
     """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export did: counts of pictures, and the folder a person wants to see next."""
+
+    written: int
+    unchanged: int
+    removed: int
+    skipped: Mapping[str, int]
+    """Reason -> count of pictures that the layout cannot hold."""
+    folder: Path
+    files: tuple[tuple[str, Path], ...] = ()
+    """(sha256 of the original, exported file) of everything the export now holds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from crawler.site import Site
 from storage.records import Candidate, Json
@@ -19,7 +19,7 @@ from storage.records import Candidate, Json
 class Predicate:
     """What the policy asks of claims, in words a site may be able to filter by on its side.
 
-    Sides and pixels are lower bounds; ``formats`` empty means any; ``ratings`` is what is asked for.
+    Sides and pixels are lower bounds; ``formats`` empty means any; ``ratings`` are those wanted.
     An adapter pushes down what its site can do and ignores the rest: the filters judge anyway.
     """
 
@@ -60,6 +60,16 @@ class Estimate:
     bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One assumption of an adapter, held against the real site: ``trawl doctor``."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    """What was seen, for a person."""
+
+
 class Http(Protocol):
     """What an adapter may do on the network: see ``crawler/http/session.py``."""
 
@@ -73,7 +83,7 @@ class Http(Protocol):
         ...
 
 
-class ApiStatus(Exception):  # noqa: N818
+class ApiStatus(Exception):
     """An API answer with a status that only the adapter can interpret.
 
     ``body`` is the decoded JSON of the answer, or None where it was not JSON.
@@ -134,4 +144,16 @@ class Adapter(Protocol):
 
     async def estimate(self, partition: Partition, http: Http) -> Estimate:
         """What the source says the partition holds, for ``--dry-run``."""
+        ...
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """An adapter that can check its own assumptions. Optional: ask with ``isinstance``."""
+
+    def doctor(self, http: Http) -> AsyncIterator[Check]:
+        """A handful of polite requests (at most eight), one check each.
+
+        A check that fails is a :class:`Check`; only what stops the source altogether is raised.
+        """
         ...

@@ -1,0 +1,158 @@
+"""One work, from fetch to commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.acquire import Acquired, Arrived, Ladder, Withdrawn, spool
+from crawler.errors import ChallengePage, FetchError
+from crawler.opening import Request
+from crawler.stats import Stats
+from storage import candidates, works
+from storage.files import FileStore
+from storage.reader import Reader
+from storage.records import Candidate, Image, Ruling, Rung, Work
+from storage.works import Settled
+from storage.writer import Writer
+
+if TYPE_CHECKING:
+    from crawler.http.session import SiteHttp
+    from crawler.inspection import Inspector
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a run works with; opened before it and closed after it by the workspace."""
+
+    writer: Writer
+    store: FileStore
+    reader: Reader
+    http: SiteHttp
+    inspector: Inspector
+    concurrency: int
+    min_free: int
+    rejected_budget: int
+    max_file_bytes: int
+
+
+@dataclass
+class Carrier:
+    """Carries works of one crawl to their verdicts and commits them."""
+
+    request: Request
+    tools: Tools
+    crawl_id: str
+    stats: Stats
+
+    async def settle(self, work: Work) -> list[Settled]:
+        """Bring a work to its verdict; returns every work whose state changed by it.
+
+        Raises what ends the run: SourceError, RateLimited, NoSpace.
+        """
+        settled = await self._settle_held(work)
+        if settled is not None:
+            return settled
+        ladder = Ladder(
+            fetch=self._fetch,
+            inspect=self._inspect,
+            refresh=self._refresh,
+            temp=self.tools.store.temp,
+        )
+        try:
+            got = await ladder.acquire(work.candidate)
+        except Withdrawn as end:
+            return await self._conclude(work, end.ruling, ladder.tried)
+        except FetchError as error:
+            if error.reason == "challenge":
+                raise ChallengePage(str(error), hint=error.hint) from error
+            return await self.fail(work, error, ladder.tried)
+        return await self._commit(work, got)
+
+    async def fail(
+        self, work: Work, error: FetchError, tried: list[tuple[int, str]] | None = None
+    ) -> list[Settled]:
+        """Record that a work cannot be had."""
+        return await self._conclude(work, Ruling("failed", error.reason), tried or [])
+
+    async def _settle_held(self, work: Work) -> list[Settled] | None:
+        """Settle a work whose picture we hold already; None where its bytes are needed."""
+        held = await self.tools.writer.do(
+            lambda db: (
+                candidates.known_picture(db, work.candidate)
+                if work.image is None
+                else candidates.held(db, work.image)
+            )
+        )
+        if held is None:
+            return None
+        ruling = self.request.rules.of_picture(work.candidate, held.picture.measures)
+        if not held.stored and ruling.state != "rejected":
+            return None
+        if work.image is None:
+            self.stats.bytes_saved += work.candidate.bytes or 0
+        return await self.tools.writer.do(
+            lambda db: works.settle_picture(
+                db,
+                self.tools.store,
+                self.crawl_id,
+                work.candidate_id,
+                held.picture,
+                ruling,
+                temp=None,
+            )
+        )
+
+    async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
+        ruling = self.request.rules.of_picture(got.candidate, got.picture.measures)
+        try:
+            return await self.tools.writer.do(
+                lambda db: works.settle_picture(
+                    db,
+                    self.tools.store,
+                    self.crawl_id,
+                    work.candidate_id,
+                    got.picture,
+                    ruling,
+                    temp=got.temp,
+                    rung=got.rung,
+                )
+            )
+        except Exception:
+            got.temp.unlink(missing_ok=True)
+            raise
+
+    async def _conclude(
+        self, work: Work, ruling: Ruling, tried: list[tuple[int, str]]
+    ) -> list[Settled]:
+        if ruling.state in ("failed", "unavailable"):
+            return await self.tools.writer.do(
+                lambda db: [
+                    works.settle_failed(db, self.crawl_id, work.candidate_id, ruling, tried)
+                ]
+            )
+        return await self.tools.writer.do(
+            lambda db: works.settle(db, self.crawl_id, work.candidate_id, ruling)
+        )
+
+    async def _fetch(self, rung: Rung, into: Path) -> Arrived:
+        if rung.kind == "file":
+            return await spool(rung, into, max_bytes=self.tools.max_file_bytes)
+        return await self.tools.http.fetch(rung, into)
+
+    async def _inspect(self, arrived: Arrived) -> Image:
+        return await self.tools.inspector.inspect(
+            arrived.path, sha256=arrived.sha256, md5=arrived.md5, size=arrived.bytes
+        )
+
+    async def _refresh(self, candidate: Candidate) -> Candidate:
+        """Read a work again; what the site now says is recorded and judged first."""
+        again = await self.request.adapter.refresh(candidate, self.tools.http)
+        ruling = self.request.rules.of_claims(again)
+        await self.tools.writer.do(
+            lambda db: candidates.record(db, self.tools.store, again, ruling)
+        )
+        if ruling.state != "pending":
+            raise Withdrawn(ruling)
+        return again

@@ -1,0 +1,164 @@
+"""What is done with a crawl's pictures: ``ws.crawl(…).through("shrink").export("kohya", "out/")``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crawler import plugins
+from crawler.run import Run, Summary
+from storage import derived
+from storage.derived import DerivedImage
+from storage.files import FileStore
+from storage.lock import EngineLock
+from storage.platform import fsync_file
+from storage.records import AcceptedImage, ExportReport
+from storage.workspace import CATALOG
+from storage.writer import Writer
+
+if TYPE_CHECKING:
+    from crawler.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What an awaited chain gives back."""
+
+    summary: Summary
+    images: tuple[AcceptedImage, ...]
+    """What came out of the last stage."""
+    reports: tuple[ExportReport, ...]
+    """One per export, in order."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A crawl followed by stages and exports; immutable, started by ``await``.
+
+    A picture of which a stage makes nothing (there was nothing to change) goes on as it is.
+    """
+
+    workspace: Workspace
+    run: Run
+    stages: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    exports: tuple[tuple[str, Path, Mapping[str, Any]], ...] = ()
+
+    def through(self, stage: str, /, **options: Any) -> Chain:
+        """Add a stage after those already there."""
+        return dataclasses.replace(self, stages=(*self.stages, (stage, options)))
+
+    def export(self, layout: str, out: str | Path, /, **options: Any) -> Chain:
+        """Add an export of what the last stage gives."""
+        return dataclasses.replace(self, exports=(*self.exports, (layout, Path(out), options)))
+
+    def __await__(self) -> Generator[Any, None, Finished]:
+        return self._go().__await__()
+
+    async def _go(self) -> Finished:
+        summary = await self.run
+        if summary.error is not None:
+            raise summary.error
+        images = self.workspace.images(crawl=summary.crawl_id)
+        if self.stages:
+            images = await self._derive(images)
+        reports = [
+            await asyncio.to_thread(
+                self.workspace.lay_out, layout, out, options, images, summary.crawl_id
+            )
+            for layout, out, options in self.exports
+        ]
+        return Finished(summary, tuple(images), tuple(reports))
+
+    async def _derive(self, images: list[AcceptedImage]) -> list[AcceptedImage]:
+        with EngineLock(self.workspace.path):
+            writer = Writer(self.workspace.path / CATALOG, checkpoint=True)
+            await writer.start()
+            try:
+                for name, options in self.stages:
+                    images = await _through(writer, self.workspace.path, name, options, images)
+            finally:
+                await writer.close()
+        return images
+
+
+async def _through(
+    writer: Writer,
+    workspace: Path,
+    name: str,
+    given: Mapping[str, Any],
+    images: list[AcceptedImage],
+) -> list[AcceptedImage]:
+    """Send every picture through one stage; what was made before is not made again."""
+    kind = plugins.load(plugins.STAGES, name)
+    options = kind.Options(
+        **{k: plugins.option_value(name, kind.Options, k, v) for k, v in given.items()}
+    )
+    parameters = dataclasses.asdict(options)
+    stage = kind(options)
+    store = FileStore(workspace)
+    out: list[AcceptedImage] = []
+    for image in images:
+        if image.sha256 is None:
+            continue
+        parent = image.sha256
+        made = await writer.do(
+            partial(
+                derived.find, parent=parent, stage=name, version=kind.version, parameters=parameters
+            )
+        )
+        if not all(store.path(d.sha256, d.format).exists() for d in made):
+            made = []
+        if not made:
+            fresh = await asyncio.to_thread(_process, stage, store, image)
+            for number, (picture, temp) in enumerate(fresh):
+                await writer.do(
+                    partial(
+                        derived.keep,
+                        store=store,
+                        image=picture,
+                        temp=temp,
+                        stage=name,
+                        version=kind.version,
+                        parameters=parameters,
+                        number=number,
+                    )
+                )
+            made = [picture for picture, _ in fresh]
+        out += [_derived(image, store, d) for d in made] or [image]
+    return out
+
+
+def _process(stage: Any, store: FileStore, image: AcceptedImage) -> list[tuple[DerivedImage, Path]]:
+    made: list[tuple[DerivedImage, Path]] = []
+    for result in stage.process([image]):
+        temp = store.temp()
+        temp.write_bytes(result.data)
+        fsync_file(temp)
+        picture = DerivedImage(
+            parent=image.sha256 or "",
+            sha256=hashlib.sha256(result.data).hexdigest(),
+            format=result.format,
+            width=result.width,
+            height=result.height,
+            bytes=len(result.data),
+        )
+        made.append((picture, temp))
+    return made
+
+
+def _derived(image: AcceptedImage, store: FileStore, made: DerivedImage) -> AcceptedImage:
+    return dataclasses.replace(
+        image,
+        sha256=made.sha256,
+        path=store.path(made.sha256, made.format),
+        format=made.format,
+        width=made.width,
+        height=made.height,
+        bytes=made.bytes,
+    )

@@ -1,0 +1,109 @@
+"""The work behind ``trawl character`` and the end of ``trawl demo``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+import crawler
+from crawler.cli.crawling import crawl, follow, start, tell
+from crawler.cli.exporting import caption_options, report_text
+from crawler.cli.output import as_json, plain, write
+from crawler.cli.request import Request, request_of
+from crawler.reports import summary_report
+
+
+@dataclass(frozen=True)
+class CharacterSet:
+    """A crawl and the folder it is to become."""
+
+    request: Request
+    out: Path
+    layout: str
+    options: Mapping[str, Any]
+    """Of the layout."""
+
+    @property
+    def sheet(self) -> Path:
+        """The contact sheet stands beside the folder, where no trainer takes it for a picture."""
+        return self.out.absolute().with_name(self.out.absolute().name + ".sheet.jpg")
+
+
+def character_set(
+    given: Mapping[str, Any],
+    *,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> CharacterSet:
+    """What the parameters of ``trawl character`` ask for. Raises UsageError and ConfigError."""
+    request = request_of(
+        given["source"],
+        [given["tag"]],
+        given,
+        options={"tiers": ",".join(given["tiers"])},
+        flags=flags,
+        environ=environ,
+    )
+    layout, trigger = given["layout"], given["trigger"]
+    options = caption_options(layout, trigger, given["repeats"])
+    return CharacterSet(request, given["out"], layout, options)
+
+
+async def gather(wanted: CharacterSet) -> None:
+    """Crawl, export, draw the sheet, and print all three. Raises what gives the exit code.
+
+    What a limit or a source ended early is exported all the same; after a signal nothing is.
+    """
+    request = wanted.request
+    if request.dry_run:
+        await crawl(request)
+        return
+    async with crawler.open(request.workspace, settings=request.settings) as ws:
+        finished = await follow(start(ws, request), request.show)
+        summary = finished.summary
+        report = None
+        if finished.signal is None and summary.accepted:
+            report = ws.export(
+                wanted.layout, wanted.out, dict(wanted.options), crawl=summary.crawl_id
+            )
+            ws.export("sheet", wanted.sheet, {}, crawl=summary.crawl_id)
+    if request.show.as_json:
+        document = {
+            **summary_report(summary),
+            "export": plain(report),
+            "sheet": str(wanted.sheet) if report else None,
+        }
+        write(as_json(document, indent=2))
+    else:
+        tell(summary, request.show)
+        if report is not None:
+            lines = ["", report_text(plain(report)), f"contact sheet: {wanted.sheet}", ""]
+            _result("\n".join(lines + next_commands(request.workspace)), request)
+    if error := finished.failure:
+        raise error
+
+
+def next_commands(workspace: Path) -> list[str]:
+    """Commands to try on a finished set."""
+    at = f"-w {shlex.quote(str(workspace))}"
+    return [
+        "try next:",
+        f"  trawl status {at} --explain",
+        f"  trawl query {at} state:rejected --limit 20",
+        f"  trawl sheet rejected.jpg {at} state:rejected",
+        f"  trawl export other-layout {at} --layout imagefolder state:accepted",
+    ]
+
+
+def _result(text: str, request: Request) -> None:
+    # Of --ndjson every line of standard output is an object, so this goes to the person's side.
+    if request.show.ndjson:
+        click.echo(text, err=True)
+    else:
+        write(text)

@@ -1,0 +1,36 @@
+"""``trawl demo``: the whole way from a site to a training folder, on this machine alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crawler.cli.options import debug_option
+
+
+@click.command("demo", short_help="See it work: a whole crawl of a site on this machine.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve these pictures instead of drawn ones.",
+)
+@click.option("--keep", is_flag=True, help="Keep what an earlier demo left in ./trawl-demo.")
+@click.option("--want", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The finished folder; else in ./trawl-demo.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@debug_option
+def command(pictures: Path | None, keep: bool, want: int, out: Path | None, quiet: bool) -> None:
+    """Start a small site on this machine that speaks as Danbooru does, and gather from it.
+
+    What runs is `trawl character hakurei_reimu`. Nothing leaves this machine.
+    """
+    import asyncio
+
+    from crawler.cli.demonstration import demonstrate
+
+    asyncio.run(demonstrate(pictures, keep=keep, want=want, out=out, quiet=quiet))

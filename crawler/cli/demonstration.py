@@ -1,0 +1,69 @@
+"""The work behind ``trawl demo``."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import click
+
+from crawler.cli.character import command as character
+from crawler.cli.character_set import character_set, gather
+from crawler.demo.site import DemoSite
+from crawler.demo.world import REIMU, World, default_world, pictures_world
+from crawler.errors import UsageError
+
+WORKSPACE = "trawl-demo"
+_MARK = "made-by-trawl-demo"
+_RATE = 50.0
+"""Requests per second: the site is ours, and nobody wants to watch a polite demo for minutes."""
+
+
+async def demonstrate(
+    pictures: Path | None, *, keep: bool, want: int, out: Path | None, quiet: bool
+) -> None:
+    """Serve a world on loopback and run ``trawl character`` on it, in ``./trawl-demo``."""
+    workspace = Path.cwd() / WORKSPACE
+    if not keep:
+        _clear(workspace)
+    workspace.mkdir(exist_ok=True)
+    (workspace / _MARK).touch()
+    click.echo("drawing the pictures of the demo site …", err=True)
+    world = await asyncio.to_thread(_world, pictures)
+    async with DemoSite(world) as site:
+        click.echo(f"the demo site listens on {site.base_url}", err=True)
+        out = out or workspace / REIMU
+        words = [REIMU, "--out", str(out), "-w", str(workspace), "--want", str(want)]
+        if quiet:
+            words.append("--quiet")
+        click.echo(f"running: trawl character {REIMU} --out {out} --want {want}", err=True)
+        given = character.make_context("character", words).params
+        flags = {
+            "sites.danbooru.base_url": site.base_url,
+            "sites.danbooru.rate": _RATE,
+            "net.allow_hosts": site.allow_hosts,
+        }
+        # Without the user's environment: what it says of the real site (a login) is not for ours.
+        await gather(character_set(given, flags=flags, environ={}))
+
+
+def _world(pictures: Path | None) -> World:
+    if pictures is None:
+        return default_world()
+    try:
+        return pictures_world(pictures)
+    except FileNotFoundError as problem:
+        raise UsageError(str(problem)) from problem
+
+
+def _clear(workspace: Path) -> None:
+    """Remove what an earlier demo left, and nothing else."""
+    if not workspace.exists():
+        return
+    if not (workspace / _MARK).is_file():
+        raise UsageError(
+            f"{workspace} is there already and was not made by a demo",
+            hint="run the demo in another folder",
+        )
+    shutil.rmtree(workspace)

@@ -1,0 +1,74 @@
+"""What a run ends with, for a person: the table of reasons and the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from crawler.cli.output import size, table
+from storage.records import Row
+
+if TYPE_CHECKING:
+    from crawler.workspace import DryRun, Summary
+
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "accepted": "in the set",
+        "duplicate": "a better copy of the same picture is kept",
+        "rejected": "not what the policy asks for",
+        "unavailable": "the source gives no file for it",
+        "failed": "could not be fetched or decoded, and will not be tried again",
+        "waiting": "to be tried again later",
+        "pending": "not looked at yet",
+    }
+)
+"""State -> what it means, in the order of the table."""
+
+
+def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = None) -> str:
+    """State, reason, count, share of all, an example, and what the reason means.
+
+    Without ``explanations`` (they cost loading every filter) the last column is left out.
+    """
+    total = sum(row.count for row in rows)
+    order = list(STATES)
+    lines: list[list[Any]] = []
+    for row in sorted(rows, key=lambda r: (order.index(r.state), -r.count, r.reason or "")):
+        line = [row.state, row.reason, row.count, f"{row.count / total:.1%}", row.example]
+        if explanations is not None:
+            line.append(explanations.get(row.reason or "") or STATES[row.state])
+        lines.append(line)
+    headings = ["state", "reason", "count", "share", "example"]
+    if explanations is not None:
+        headings.append("meaning")
+    return table(headings, lines, right="count share")
+
+
+def totals(summary: Summary) -> str:
+    """One line: how far the crawl came and what it cost."""
+    from crawler.cli.progress import duration
+
+    stats = summary.stats
+    of = f" of {summary.want}" if summary.want else ""
+    return (
+        f"{summary.accepted}{of} accepted; {stats.seen} seen, {stats.file_requests} files "
+        f"({size(stats.bytes_fetched)}) and {stats.api_requests} API requests in "
+        f"{duration(stats.elapsed)}; crawl {summary.crawl_id} is {summary.state}"
+    )
+
+
+def dry_run_text(dry: DryRun) -> str:
+    """What a crawl would fetch, for a person."""
+    known = "an unknown number of" if dry.count is None else str(dry.count)
+    unsized = f" and {dry.unsized} of unknown size" if dry.unsized else ""
+    lines = [
+        f"the source has {known} works for this query; {dry.listed} were looked at",
+        f"would fetch {dry.fetch} files, {size(dry.bytes)} as the source claims{unsized}",
+    ]
+    if not dry.complete:
+        lines.append("the listing was not walked to its end: there may be more")
+    if dry.rejected:
+        rows = sorted(dry.rejected.items(), key=lambda item: (-item[1], item[0]))
+        lines += ["", table(["rejected unseen for", "count"], rows, right="count")]
+    return "\n".join(lines)

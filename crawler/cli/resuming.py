@@ -1,0 +1,65 @@
+"""The work behind ``trawl resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import crawler
+from crawler import plugins
+from crawler.cli.crawling import follow, tell
+from crawler.cli.options import find_workspace
+from crawler.cli.request import require_contact, show_of
+from crawler.errors import TrawlError, UsageError
+from crawler.settings import Settings, load
+from storage.reader import Reader
+from storage.records import Crawl
+
+
+async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> None:
+    """Resume the crawl asked for, or all; with several, the first error gives the exit code."""
+    workspace = find_workspace(given["workspace"])
+    show = show_of(given)
+    crawls = _chosen(workspace, wanted, every)
+    errors: list[TrawlError] = []
+    for crawl in crawls:
+        settings = _settings(workspace, crawl, given)
+        async with crawler.open(workspace, settings=settings) as ws:
+            finished = await follow(ws.resume(crawl.id), show)
+            tell(finished.summary, show)
+        if error := finished.failure:
+            errors.append(error)
+            if finished.signal is not None:
+                break
+    if errors:
+        raise errors[-1] if errors[-1].code == "E_INTERRUPTED" else errors[0]
+
+
+def _chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:
+    if wanted and every:
+        raise UsageError("a crawl and --all exclude each other")
+    with Reader(workspace) as reader:
+        crawls = [status.crawl for status in reader.crawls()]
+    if wanted:
+        found = [crawl for crawl in crawls if crawl.id.startswith(wanted)]
+        exact = [crawl for crawl in found if crawl.id == wanted]
+        if len(exact or found) != 1:
+            problem = "several crawls have" if found else "no crawl has"
+            raise UsageError(
+                f"{problem} an id that starts with {wanted!r}", hint="`trawl status` lists them"
+            )
+        return exact or found
+    open_ones = [crawl for crawl in crawls if crawl.state != "finished"]
+    if not open_ones:
+        raise UsageError("no crawl is waiting to be resumed", hint="`trawl status` lists them all")
+    return open_ones if every else open_ones[:1]
+
+
+def _settings(workspace: Path, crawl: Crawl, given: Mapping[str, Any]) -> Settings:
+    site = crawl.spec.site
+    flags = {} if given["rate"] is None else {f"sites.{site}.rate": given["rate"]}
+    settings = load(workspace, flags=flags, trust_workspace=given["trust_workspace"])
+    adapter = plugins.load(plugins.ADAPTERS, settings.adapter(site))
+    require_contact(settings, settings.site(site, adapter.default_site))
+    return settings

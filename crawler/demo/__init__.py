@@ -1,0 +1,1 @@
+"""The demo site: a stand-in for Danbooru on loopback, for users, tests and benchmarks."""

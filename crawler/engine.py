@@ -1,0 +1,334 @@
+"""The engine: discover ▶ prescreen ▶ fetch ▶ inspect ▶ commit, for one crawl.
+
+It has never heard of any site. One task lists pages, one task per work in flight carries it from
+fetch to commit; everything is bounded by the number of works in flight, and the writer is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from crawler.adapters.base import Page, Partition
+from crawler.carry import Carrier, Tools
+from crawler.errors import (
+    BadAnswer,
+    FetchError,
+    Interrupted,
+    ItemsFailed,
+    LimitReached,
+    NoSpace,
+    SourceError,
+    TrawlError,
+)
+from crawler.opening import Opened, Request, open_crawl
+from crawler.order import Frontier
+from crawler.reports import Observer, Report, progress_report, summary_report, work_report
+from crawler.run import Summary, Tap
+from crawler.stats import Stats
+from storage import crawls, purge, stream, works
+from storage.files import free_bytes
+from storage.reasons import reasons
+from storage.records import Candidate, Row, Work
+from storage.works import Settled
+
+log = logging.getLogger(__name__)
+
+LOW_WATER = 1_000
+"""Without a target, listing goes on while fewer works than this wait."""
+LOAD = 500
+"""Works loaded from the catalog at a time."""
+GRACE = 10.0
+"""Seconds that what is in flight gets after the first stop."""
+SOURCE_TROUBLE = 20
+"""Equal unexpected errors in a row that stop the source."""
+
+
+@dataclass
+class Engine:
+    """One run of one crawl."""
+
+    request: Request
+    stats: Stats = field(default_factory=Stats)
+    observers: list[Observer] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    _tap: Tap | None = None
+    _stops: int = 0
+    _deadline: float | None = None
+    _error: TrawlError | None = None
+    _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _space_checked: float = 0.0
+    _rejected_since: int = 0
+    _trouble: tuple[str, int] = ("", 0)
+
+    # -- what a Run calls ---------------------------------------------------------------------
+
+    def tap(self) -> Tap:
+        """Attach the one consumer that applies back-pressure."""
+        self._tap = self._tap or Tap()
+        return self._tap
+
+    def stop(self) -> None:
+        """First call: no new work, ten seconds for what is in flight. Second: give that back."""
+        self._stops += 1
+        self._end_with(Interrupted("interrupted"))
+        if self._stops > 1:
+            self._give_back()
+
+    def report(self, report: Report) -> None:
+        """Tell every observer."""
+        for observer in self.observers:
+            observer(report)
+
+    async def run(self, tools: Tools) -> Summary:
+        """Crawl until the target is met, the source is exhausted, or something ends it first.
+
+        Raises the errors of the request itself (UnknownTag, AuthenticationFailed while
+        resolving …); what ends a crawl that has begun is told in the summary.
+        """
+        self._tools = tools
+        self._begin(await open_crawl(self.request, tools.writer, tools.http))
+        async with asyncio.TaskGroup() as group:
+            await self._loop(group)
+        rows = await tools.writer.do(self._end)
+        summary = Summary(
+            crawl_id=self._crawl.id,
+            state=self._state(),
+            accepted=self._frontier.accepted,
+            want=self.request.want,
+            rows=tuple(rows),
+            stats=self.stats,
+            warnings=tuple(self.warnings),
+            error=self._error or self._strict_error(rows),
+        )
+        self.report(summary_report(summary))
+        return summary
+
+    # -- beginning and end --------------------------------------------------------------------
+
+    def _begin(self, opened: Opened) -> None:
+        self._crawl = opened.crawl
+        self._walks = opened.walks
+        self._carrier = Carrier(self.request, self._tools, opened.crawl.id, self.stats)
+        self._pages: AsyncIterator[Page] | None = None
+        self._listing: asyncio.Task[None] | None = None
+        self._frontier = Frontier(
+            want=self.request.want,
+            concurrency=self._tools.concurrency,
+            accepted=opened.accepted,
+            pending=opened.pending,
+        )
+        self.stats.want = self.request.want
+        self.stats.accepted_before = self.stats.accepted = opened.accepted
+        self.report(progress_report(self._crawl.id, self.stats))
+
+    def _state(self) -> Literal["finished", "stopped", "failed"]:
+        if isinstance(self._error, SourceError):
+            return "failed"
+        return "stopped" if self._error else "finished"
+
+    def _strict_error(self, rows: Sequence[Row]) -> TrawlError | None:
+        failed = sum(row.count for row in rows if row.state == "failed")
+        if not (self.request.strict and failed):
+            return None
+        return ItemsFailed(
+            f"{failed} works failed for good", hint="`trawl query state:failed` lists them"
+        )
+
+    def _end(self, db: sqlite3.Connection) -> list[Row]:
+        state = self._state()
+        note = str(self._error) if self._error else None
+        crawls.update(db, self._crawl.id, state=state, note=note)
+        purge.drop_rejected(db, self._tools.store, self._tools.rejected_budget)
+        rows = reasons(db, self._crawl.id)
+        if state == "finished" and not stream.told_finished(db, self._crawl.id):
+            counts = {f"{r.state}:{r.reason}" if r.reason else r.state: r.count for r in rows}
+            stream.append(db, "crawl_finished", crawl_id=self._crawl.id, payload=counts)
+        return rows
+
+    def _end_with(self, error: TrawlError) -> None:
+        """The first thing that ends the run is what it ended with."""
+        if self._error is None:
+            self._error = error
+            self._deadline = time.monotonic() + GRACE
+        self._changed.set()
+
+    def _give_back(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        if self._listing is not None:
+            self._listing.cancel()
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    async def _loop(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._changed.clear()
+            self._check_limits()
+            if self._error is None:
+                await self._advance(group)
+            if self._done():
+                return
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                self._deadline = None
+                self._give_back()
+            try:
+                # The clock matters too: limits, free space, the grace of a stop.
+                async with asyncio.timeout(0.5):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _advance(self, group: asyncio.TaskGroup) -> None:
+        frontier = self._frontier
+        while frontier.needs_loading:
+            loaded = await self._tools.writer.do(
+                lambda db: works.unsettled(db, self._crawl.id, frontier.loaded, LOAD)
+            )
+            frontier.add(loaded)
+            if len(loaded) < LOAD:
+                break
+        while (work := frontier.next()) is not None:
+            self._tasks[work.position] = group.create_task(self._carry(work))
+        self.stats.in_flight = frontier.in_flight
+        if self._listing is None and self._walks and frontier.needs_listing(LOW_WATER):
+            self._listing = group.create_task(self._list_page())
+
+    def _done(self) -> bool:
+        if self._tasks or self._listing is not None:
+            return False
+        if self._error is not None or self._frontier.reached:
+            return True
+        return (
+            self._frontier.idle
+            and not (self._walks and self._frontier.needs_listing(LOW_WATER))
+            and not self._frontier.needs_loading
+        )
+
+    def _check_limits(self) -> None:
+        request, stats, now = self.request, self.stats, time.monotonic()
+        if self._error is not None:
+            return
+        if request.max_bytes is not None and stats.bytes_fetched >= request.max_bytes:
+            self._end_with(LimitReached(f"--max-bytes {request.max_bytes} is used up"))
+        elif request.max_time is not None and stats.elapsed >= request.max_time:
+            self._end_with(LimitReached(f"--max-time {request.max_time:g} s has passed"))
+        elif now - self._space_checked >= 1:
+            self._space_checked = now
+            free = free_bytes(self._tools.store.root)
+            if free < self._tools.min_free:
+                self._end_with(
+                    NoSpace(
+                        f"only {free / 1e9:.2f} GB are free; {self._tools.min_free / 1e9:.2f} stay"
+                    )
+                )
+
+    # -- listing ------------------------------------------------------------------------------
+
+    async def _list_page(self) -> None:
+        """List and commit one page of the walk in hand."""
+        walk = self._walks[0]
+        try:
+            if self._pages is None:
+                self._pages = self.request.adapter.discover(
+                    Partition(walk.name, walk.listing), walk.cursor, self._tools.http
+                )
+            page = await anext(self._pages, None)
+            if page is None:
+                await self._tools.writer.do(
+                    lambda db: crawls.set_exhausted(db, self._crawl.id, walk.partition, True)
+                )
+                self._pages = None
+                self._walks.pop(0)
+            else:
+                await self._commit_page(walk.partition, page)
+        except TrawlError as error:
+            self._end_with(error)
+        except Exception as error:
+            log.exception("listing failed")
+            self._end_with(BadAnswer(f"listing {self._crawl.spec.source} failed: {error!r}"))
+        finally:
+            self._listing = None
+            self._changed.set()
+
+    async def _commit_page(self, partition: int, page: Page) -> None:
+        rules = self.request.rules
+        listed = [(candidate, rules.of_claims(candidate)) for candidate in page.candidates]
+        settled = await self._tools.writer.do(
+            lambda db: works.commit_page(
+                db,
+                self._tools.store,
+                self._crawl.id,
+                partition,
+                listed,
+                page.cursor,
+                page.dropped,
+            )
+        )
+        self.stats.seen += len(page.candidates)
+        by_id = {candidate.site_id: candidate for candidate in page.candidates}
+        self._frontier.pending += sum(s.ruling.state == "pending" for s in settled)
+        for change in settled:
+            if change.ruling.state != "pending":
+                await self._tell(change, by_id.get(change.site_id))
+        await self._count_accepted()
+
+    # -- one work -----------------------------------------------------------------------------
+
+    async def _carry(self, work: Work) -> None:
+        """Bring one work to its verdict, or give it back. Its trouble costs only itself."""
+        settled: list[Settled] = []
+        try:
+            settled = await self._carrier.settle(work)
+            self._trouble = ("", 0)
+        except TrawlError as error:
+            self._end_with(error)  # the work goes back to pending
+        except Exception as error:
+            log.exception("work %s:%s failed", work.candidate.site, work.candidate.site_id)
+            settled = await self._carrier.fail(work, FetchError("crashed", repr(error)))
+            self._count_trouble(type(error).__name__)
+        finally:
+            if settled:
+                await self._told(work, settled)
+            del self._tasks[work.position]
+            accepted = any(
+                s.candidate_id == work.candidate_id and s.ruling.state == "accepted"
+                for s in settled
+            )
+            self._frontier.landed(work, accepted=accepted)
+            self.stats.in_flight = self._frontier.in_flight
+            self._changed.set()
+
+    def _count_trouble(self, kind: str) -> None:
+        self._trouble = (kind, self._trouble[1] + 1 if self._trouble[0] == kind else 1)
+        if self._trouble[1] >= SOURCE_TROUBLE:
+            self._end_with(BadAnswer(f"{SOURCE_TROUBLE} works in a row failed with {kind}"))
+
+    async def _told(self, work: Work, settled: Sequence[Settled]) -> None:
+        """Count and report what a commit changed; hand new pictures to the consumer."""
+        self._frontier.pending -= 1
+        await self._count_accepted()
+        for change in settled:
+            own = change.candidate_id == work.candidate_id
+            await self._tell(change, work.candidate if own else None)
+
+    async def _count_accepted(self) -> None:
+        accepted = await self._tools.writer.do(lambda db: works.accepted_count(db, self._crawl.id))
+        self._frontier.accepted = self.stats.accepted = accepted
+
+    async def _tell(self, change: Settled, candidate: Candidate | None) -> None:
+        self.stats.states[change.ruling.state] += 1
+        if not self.observers and (self._tap is None or change.ruling.state != "accepted"):
+            return
+        image = self._tools.reader.image(change.candidate_id, self._crawl.id)
+        if candidate is None:
+            candidate = Candidate(change.site, "", change.site_id)
+        self.report(work_report(candidate, change.ruling, image))
+        if self._tap is not None and image is not None and change.ruling.state == "accepted":
+            await self._tap.put(image)

@@ -1,0 +1,216 @@
+"""One request and its reply: politeness, redirects, deadlines, and errors in our own words."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+
+from crawler.http import replies
+from crawler.http.guard import BadUrl, BlockedAddress, Guard, host_of, port_of
+from crawler.http.politeness import Politeness
+from crawler.http.retry import LOCAL_TRIES, Trouble, throttled
+from crawler.http.retry_after import parse_retry_after
+from crawler.http.transport import chain
+from crawler.site import Net, Site
+from storage.records import Json
+
+MAX_REDIRECTS = 5
+PEEK = 262_144
+"""Bytes of an error's body that we read: to tell a challenge, and for what an API says of it."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRY_AGAIN = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_OUT_OF_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
+
+
+class Exchange:
+    """The requests of one site instance, each a single attempt that raises FetchError."""
+
+    def __init__(
+        self,
+        site: Site,
+        net: Net,
+        client: httpx.AsyncClient,
+        guard: Guard,
+        politeness: Politeness,
+    ) -> None:
+        self.net = net
+        self._site = site
+        self._client = client
+        self._guard = guard
+        self._politeness = politeness
+        self._origin = _origin(httpx.URL(site.base_url)) if site.base_url else None
+
+    def check(self, url: str) -> httpx.URL:
+        """A URL that may be opened. Raises FetchError ``bad_url``."""
+        try:
+            return self._guard.check_url(url)
+        except BadUrl as error:
+            raise Trouble("bad_url", f"bad URL: {error}") from error
+
+    @asynccontextmanager
+    async def open(
+        self, url: httpx.URL, accept: str, deadline: float, sent: Callable[[], None]
+    ) -> AsyncIterator[Reply]:
+        """Send a GET and yield the unread reply of the last hop, its status not yet judged.
+
+        ``sent`` is called for each request. ``deadline`` is seconds for all hops and for what the
+        caller does with the body; waiting for our turn does not count. Raises FetchError, and
+        RateLimited from politeness.
+        """
+        left = deadline
+        for _ in range(MAX_REDIRECTS + 1):
+            host = host_of(url)
+            async with self._politeness.slot(host, self._site.rate, self._site.connections):
+                sent()
+                started = time.monotonic()
+                try:
+                    async with asyncio.timeout(left):
+                        async with self._sent(url, accept) as response:
+                            target = _redirect(response)
+                            if target is None:
+                                yield Reply(response, url, host, started)
+                                return
+                except TimeoutError as error:
+                    raise Trouble(
+                        "timeout", f"not done after {deadline:g} s", transient=True
+                    ) from error
+                left -= time.monotonic() - started
+            url = self.check(_joined(url, target))
+        raise Trouble("too_many_redirects", f"more than {MAX_REDIRECTS} redirects")
+
+    @asynccontextmanager
+    async def _sent(self, url: httpx.URL, accept: str) -> AsyncIterator[httpx.Response]:
+        # Headers are made anew for each hop: nothing of ours follows a redirect to another origin.
+        headers = {
+            "User-Agent": self.net.user_agent,
+            "Accept": accept,
+            "Accept-Encoding": "identity",
+        }
+        if self._site.credentials is not None and _origin(url) == self._origin:
+            pair = f"{self._site.credentials.login}:{self._site.credentials.api_key}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
+        times = {
+            "connect": self.net.connect_timeout,
+            "read": self.net.read_timeout,
+            "write": self.net.read_timeout,
+            "pool": None,
+        }
+        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": times})
+        try:
+            response = await self._client.send(
+                request, stream=True, auth=None, follow_redirects=False
+            )
+        except httpx.TransportError as error:
+            raise _trouble(error, "connect_failed") from error
+        try:
+            yield response
+        except httpx.TransportError as error:
+            raise _trouble(error, "truncated") from error
+        finally:
+            await response.aclose()
+
+    async def judge(self, reply: Reply) -> None:
+        """Pass a 200; raise what any other status means, after noting cool-downs."""
+        headers, status = reply.response.headers, reply.response.status_code
+        if status == 200:
+            self._politeness.served(reply.host)
+            return
+        retry_after = parse_retry_after(headers.get("retry-after"), headers.get("date"))
+        slow_down = status == 429 or (status == 503 and retry_after is not None)
+        if slow_down:
+            await self._politeness.refused(
+                reply.host, retry_after, f"HTTP {status}", asked_at=reply.asked_at
+            )
+        else:
+            self._politeness.served(reply.host)
+        try:
+            body = await reply.start(PEEK)
+        except httpx.TransportError:
+            body = b""  # The status stands, whatever became of the page that explains it.
+        if replies.is_challenge(status, headers, body):
+            raise Trouble("challenge", f"HTTP {status}: a challenge page", status=status)
+        if slow_down:
+            raise throttled(status)
+        raise Trouble(
+            "http_5xx" if status >= 500 else f"http_{status}",
+            f"HTTP {status}",
+            transient=status in _TRY_AGAIN,
+            status=status,
+            body=_decoded(body),
+        )
+
+
+class Reply:
+    """The unread reply of one hop. ``asked_at`` is monotonic; ``host`` is ``host:port``."""
+
+    def __init__(
+        self, response: httpx.Response, url: httpx.URL, host: str, asked_at: float
+    ) -> None:
+        self.response = response
+        self.url = url
+        self.host = host
+        self.asked_at = asked_at
+
+    async def start(self, most: int) -> bytes:
+        """Up to about ``most`` bytes of the body; the rest stays unread."""
+        parts: list[bytes] = []
+        async for chunk in self.response.aiter_raw():
+            parts.append(chunk)
+            if sum(map(len, parts)) >= most:
+                break
+        return b"".join(parts)
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    if response.status_code not in _REDIRECTS:
+        return None
+    location: str | None = response.headers.get("location")
+    return location
+
+
+def _joined(url: httpx.URL, target: str) -> str:
+    try:
+        return str(url.join(target))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Trouble("bad_url", "redirected to something that is not a URL") from error
+
+
+def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
+    return url.scheme, url.raw_host.lower(), port_of(url)
+
+
+def _trouble(error: httpx.TransportError, otherwise: str) -> Trouble:
+    if isinstance(error, BlockedAddress):
+        return Trouble("blocked_address", str(error))
+    if any(isinstance(e, OSError) and e.errno in _OUT_OF_SOCKETS for e in chain(error)):
+        return out_of_descriptors()
+    if isinstance(error, httpx.TimeoutException):
+        return Trouble("timeout", f"timed out: {type(error).__name__}", transient=True)
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+        return Trouble("bad_url", f"cannot be asked for: {error}")
+    return Trouble(otherwise, str(error), transient=True)
+
+
+def out_of_descriptors() -> Trouble:
+    """Our own machine has no file descriptor left: wait here, blame nobody."""
+    return Trouble(
+        "out_of_descriptors",
+        "this machine has too many files and sockets open",
+        transient=True,
+        tries=LOCAL_TRIES,
+    )

@@ -1,0 +1,96 @@
+"""What a reply says of itself and of us: pure functions of status, headers and first bytes."""
+
+from __future__ import annotations
+
+import httpx
+
+MARKERS = (
+    b"captcha",
+    b"cf-chl",
+    b"challenge-platform",
+    b"just a moment...",
+    b"checking your browser",
+    b"ddos-guard",
+)
+"""Words of challenge pages, lower case; none of them is ever answered, only recognised."""
+
+NO_TRAINING = frozenset({"noai", "noimageai"})
+"""Directives of ``X-Robots-Tag`` by which an owner keeps files out of training sets."""
+
+_OUR_TOKENS = frozenset({"*", "trawl"})
+
+_WITH_VALUES = frozenset(
+    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+)
+"""Directives of ``X-Robots-Tag`` whose colon does not make them a crawler's name."""
+
+_STOP_STATUSES = frozenset({200, 403, 429, 503})
+
+
+def media_type(headers: httpx.Headers) -> str:
+    """The media type in lower case without parameters; empty where none is said."""
+    kind: str = headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower()
+
+
+def is_html(headers: httpx.Headers, body: bytes = b"") -> bool:
+    """Whether a reply is a page for people, by its header or by its first bytes."""
+    start = body[:512].lstrip().lower()
+    return media_type(headers) in ("text/html", "application/xhtml+xml") or start.startswith(
+        (b"<!doctype html", b"<html")
+    )
+
+
+def is_challenge(status: int, headers: httpx.Headers, body: bytes = b"") -> bool:
+    """Whether this is a challenge, captcha or block page: a stop sign, whatever the status."""
+    if headers.get("cf-mitigated", "").strip().lower() == "challenge":
+        return True
+    if not is_html(headers, body):
+        return False
+    if status == 403:
+        return True
+    return status in _STOP_STATUSES and any(marker in body.lower() for marker in MARKERS)
+
+
+def forbids_training(headers: httpx.Headers) -> bool:
+    """Whether ``X-Robots-Tag`` says noai or noimageai, to everybody or to us by name."""
+    for value in headers.get_list("x-robots-tag"):
+        ours = True
+        for part in value.lower().split(","):
+            token, colon, rest = part.partition(":")
+            # A name holds for what follows it, up to the next name.
+            directive = part
+            if colon and token.strip() not in _WITH_VALUES:
+                ours, directive = token.strip() in _OUR_TOKENS, rest
+            if ours and directive.strip() in NO_TRAINING:
+                return True
+    return False
+
+
+def is_text(headers: httpx.Headers, start: bytes) -> bool:
+    """Whether a body is a page, JSON or other text where a picture was asked for.
+
+    ``start`` is the first bytes of the body: servers call error pages ``image/jpeg``, too.
+    """
+    kind = media_type(headers)
+    if kind in ("text/html", "application/xhtml+xml", "application/json"):
+        return True
+    if kind.startswith("text/") and b"\0" not in start:
+        return True
+    return start[:512].lstrip()[:1] in (b"<", b"{", b"[")
+
+
+def is_encoded(headers: httpx.Headers) -> bool:
+    """Whether the body is compressed although we asked for it as it is."""
+    return headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+
+
+def length_of(headers: httpx.Headers) -> int | None:
+    """The Content-Length in bytes, or None where the reply does not say."""
+    text = headers.get("content-length", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def shown(url: httpx.URL) -> str:
+    """A URL fit for messages and logs: no login, no query (which may hold keys or signatures)."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))

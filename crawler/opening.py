@@ -1,0 +1,107 @@
+"""Opening a crawl: find it or make it, and bring it up to the policy it is now run with."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from crawler.adapters.base import Adapter, Http, Predicate
+from crawler.verdicts import Rules, predicate_of, wider
+from storage import crawls, works
+from storage.records import Crawl, CrawlSpec, Walk
+from storage.writer import Writer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for."""
+
+    adapter: Adapter
+    spec: CrawlSpec
+    rules: Rules
+    want: int | None
+    fresh: bool = False
+    max_bytes: int | None = None
+    max_time: float | None = None
+    strict: bool = False
+    resume: Crawl | None = None
+    """The very crawl to go on with, where it was named by its id."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A crawl ready to go on."""
+
+    crawl: Crawl
+    accepted: int
+    pending: int
+    walks: list[Walk] = field(default_factory=list)
+    """The partitions that have not been listed to their end, in order."""
+
+
+async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
+    """Find the crawl a request means, or start it.
+
+    A new one asks the site what the query means (UnknownTag). A known one is judged again where
+    the policy changed, listed again where the policy asks for more than was listed, and asked for
+    what is new where it had finished short of its target.
+    """
+    predicate = predicate_of(request.rules.policy)
+    found = request.resume or await writer.do(lambda db: crawls.find(db, request.spec))
+    if found is not None and not request.fresh:
+        known = found
+        return await writer.do(lambda db: _reopen(db, request, known, predicate))
+    resolved = await request.adapter.resolve(request.spec.query, http)
+    parts = request.adapter.partitions(resolved, predicate)
+
+    def start(db: sqlite3.Connection) -> Opened:
+        crawl = crawls.create(
+            db,
+            request.spec,
+            resolved=resolved,
+            predicate=plain(predicate),
+            policy=request.rules.policy.to_json(),
+            want=request.want,
+            partitions=[(part.name, part.listing) for part in parts],
+        )
+        return _opened(db, crawl)
+
+    return await writer.do(start)
+
+
+def _reopen(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
+    policy = request.rules.policy.to_json()
+    if crawl.policy != policy:
+        works.rejudge(db, crawl.id, request.rules.of_record)
+    relist = wider(predicate, crawl.predicate)
+    met = request.want is not None and works.accepted_count(db, crawl.id) >= request.want
+    if relist:
+        parts = request.adapter.partitions(crawl.resolved, predicate)
+        crawls.set_walks(db, crawl.id, [(part.name, part.listing) for part in parts])
+    elif crawl.state == "finished" and not met:
+        for walk in crawls.walks(db, crawl.id):
+            crawls.set_exhausted(db, crawl.id, walk.partition, False)
+    crawls.update(
+        db,
+        crawl.id,
+        state="running",
+        policy=policy,
+        predicate=plain(predicate) if relist else None,
+        want=request.want,
+    )
+    return _opened(db, crawl)
+
+
+def _opened(db: sqlite3.Connection, crawl: Crawl) -> Opened:
+    return Opened(
+        crawl,
+        accepted=works.accepted_count(db, crawl.id),
+        pending=works.pending_count(db, crawl.id),
+        walks=[walk for walk in crawls.walks(db, crawl.id) if not walk.exhausted],
+    )
+
+
+def plain(predicate: Predicate) -> dict[str, Any]:
+    """A predicate as JSON gives it back."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(predicate).items()}

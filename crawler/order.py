@@ -1,0 +1,130 @@
+"""In which order works are taken, so that ``want`` means the first N of the source's order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from storage.records import Candidate, Work
+
+
+@dataclass
+class Frontier:
+    """The works of one crawl that have no verdict yet, in the crawl's order.
+
+    Works are started only while accepted + in flight < want. What was started is therefore always a
+    prefix of the order that holds at most ``want`` acceptable works: nothing is fetched in vain,
+    and completion order cannot change which works are accepted.
+
+    A work that is certainly the same picture as one in flight is parked until that one is settled.
+    """
+
+    want: int | None
+    concurrency: int
+    accepted: int = 0
+    pending: int = 0
+    """Works without a verdict, in flight ones included, loaded or not."""
+    _ready: list[tuple[int, Work]] = field(default_factory=list)
+    _flying: dict[int, Work] = field(default_factory=dict)
+    _identities: dict[str, int] = field(default_factory=dict)
+    _parked: dict[int, list[Work]] = field(default_factory=dict)
+    _free: list[Work] = field(default_factory=list)
+    """Works known to be duplicates of an accepted one: they cost nothing and fill no place."""
+    loaded: int = 0
+    """The position up to which works have been loaded from the catalog."""
+
+    def add(self, works: Iterable[Work]) -> None:
+        """Take works loaded from the catalog."""
+        for work in works:
+            heapq.heappush(self._ready, (work.position, work))
+            self.loaded = max(self.loaded, work.position)
+
+    def next(self) -> Work | None:
+        """The next work to start, or None while there is none or no room."""
+        if len(self._flying) >= self.concurrency:
+            return None
+        if self._free:
+            return self._fly(self._free.pop())
+        while self._ready and self._room():
+            work = heapq.heappop(self._ready)[1]
+            twin = self._twin(work.candidate)
+            if twin is None:
+                return self._fly(work)
+            self._parked.setdefault(twin, []).append(work)
+        return None
+
+    def landed(self, work: Work, *, accepted: bool) -> None:
+        """A work was settled (or given back); its parked twins go on."""
+        del self._flying[work.position]
+        for key in identities(work.candidate):
+            if self._identities.get(key) == work.position:
+                del self._identities[key]
+        for twin in self._parked.pop(work.position, ()):
+            if accepted:
+                self._free.append(twin)
+            else:
+                heapq.heappush(self._ready, (twin.position, twin))
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flying)
+
+    @property
+    def flying(self) -> Sequence[Work]:
+        return tuple(self._flying.values())
+
+    @property
+    def needs_loading(self) -> bool:
+        """Whether the catalog holds pending works that are not here and are wanted now."""
+        here = len(self._ready) + len(self._flying) + len(self._free) + self._parked_count()
+        return not self._ready and self._room() and self.pending > here
+
+    def needs_listing(self, low_water: int) -> bool:
+        """Whether even if every listed work were accepted there would not be enough.
+
+        Listing ahead by this rule never asks for a page in vain.
+        """
+        if self.want is None:
+            return self.pending < low_water
+        return self.accepted + self.pending < self.want
+
+    @property
+    def reached(self) -> bool:
+        """The target is met and every earlier work has its verdict."""
+        if self.want is None or self.accepted < self.want:
+            return False
+        return not self._flying and not self._free and not self._parked
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in flight and nothing is left to start."""
+        return not (self._flying or self._ready or self._free or self._parked)
+
+    def _room(self) -> bool:
+        return self.want is None or self.accepted + len(self._flying) < self.want
+
+    def _fly(self, work: Work) -> Work:
+        self._flying[work.position] = work
+        for key in identities(work.candidate):
+            self._identities.setdefault(key, work.position)
+        return work
+
+    def _twin(self, candidate: Candidate) -> int | None:
+        for key in identities(candidate):
+            if key in self._identities:
+                return self._identities[key]
+        return None
+
+    def _parked_count(self) -> int:
+        return sum(len(works) for works in self._parked.values())
+
+
+def identities(candidate: Candidate) -> tuple[str, ...]:
+    """What makes two works certainly one picture before the download: equal md5, equal pixels."""
+    keys = []
+    if candidate.md5:
+        keys.append(f"md5:{candidate.md5}")
+    if candidate.pixel_hash:
+        keys.append(f"pixels:{candidate.pixel_hash}")
+    return tuple(keys)

@@ -1,0 +1,468 @@
+"""Settings: flags > ``TRAWL_*`` > workspace ``trawl.toml`` > the user's ``config.toml`` > defaults.
+
+Every value knows where it was set. Keys are dotted (``net.contact``, ``sites.danbooru.rate``,
+``policy.resolution.min_side``); an unknown one is an error that names the close ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from crawler.credentials import Secret, origin_of, user_folder, write_atomically
+from crawler.credentials import read as read_secrets
+from crawler.errors import ConfigError, TrawlError
+from crawler.site import Net, Site
+
+Parser: TypeAlias = Callable[[Any], Any]
+"""Takes what was written (text from a flag or variable, any TOML value from a file)."""
+
+_UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3, "t": 4})
+_SECONDS = MappingProxyType({"d": 86400, "h": 3600, "m": 60, "s": 1})
+_RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS"})
+_SECRET = frozenset({"login", "api_key"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``[limits]``: what a run may use of this machine."""
+
+    min_free: int | None = None
+    """Bytes of disk that stay free. None: the smaller of 1 GiB and 5 % of the disk."""
+    concurrency: int = 32
+    """Files on their way at once, over all hosts."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """``[storage]``: what the workspace keeps."""
+
+    rejected_budget: int = 2_000_000_000
+    """Bytes of rejected files that are kept, the oldest dropped first."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting and where it was set: a file, a variable, ``flag`` or ``default``."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that was set, checked; made by :func:`load`."""
+
+    net: Net = field(default_factory=Net)
+    limits: Limits = field(default_factory=Limits)
+    storage: Storage = field(default_factory=Storage)
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """As :meth:`filters.policy.Judge.policy` takes it: sections of options, and ``allow``."""
+    sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """Dotted key -> what was set. Defaults are not in it."""
+    own_origins: Mapping[str, str] = field(default_factory=dict)
+    """Site -> the origin its user (not a workspace file) chose."""
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+
+    def adapter(self, site: str) -> str:
+        """The name of the adapter that serves a site: ``[sites.NAME] adapter``, else its name."""
+        return str(self.sites.get(site, {}).get("adapter", site))
+
+    def site(self, name: str, default: Site) -> Site:
+        """The site as set, over its adapter's default; with a login only for that very origin."""
+        site = dataclasses.replace(default, name=name, **self.sites.get(name, {}))
+        secret = self.secrets.get(name)
+        if secret is None or not site.base_url:
+            return site
+        bound = secret.origin or self.own_origins.get(name) or origin_of(default.base_url)
+        if origin_of(site.base_url) != bound:
+            return site
+        return dataclasses.replace(site, credentials=secret.credentials)
+
+    def origin(self, key: str) -> str:
+        """Where a key was set, or ``default``."""
+        return self.values[key].origin if key in self.values else "default"
+
+    def items(self) -> Iterator[tuple[str, Value]]:
+        """Every key with its value in force: the fixed ones, then the sites and policy set."""
+        for section in ("net", "limits", "storage"):
+            chosen = getattr(self, section)
+            for option in dataclasses.fields(chosen):
+                key = f"{section}.{option.name}"
+                yield key, Value(getattr(chosen, option.name), self.origin(key))
+        for key, value in sorted(self.values.items()):
+            if key.startswith(("sites.", "policy.")):
+                yield key, value
+
+
+def load(
+    workspace: Path | None,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    trust_workspace: bool = False,
+) -> Settings:
+    """Read every layer. ``flags`` maps dotted keys to text or values.
+
+    Raises ConfigError for an unknown key, a wrong value, a file that is not TOML, and a workspace
+    file that opens private hosts or redirects a site with a login without ``trust_workspace``.
+    """
+    secrets = read_secrets(environ)
+    own: dict[str, Value] = {}
+    values: dict[str, Value] = {}
+    user = user_file()
+    _merge(own, _flat(_read_toml(user)), f"user file {user}")
+    values.update(own)
+    if workspace is not None:
+        shared: dict[str, Value] = {}
+        path = workspace_file(workspace)
+        _merge(shared, _flat(_read_toml(path)), f"workspace file {path}")
+        values.update(shared)
+    nearer: dict[str, Value] = {}
+    for key, (variable, text) in _environment(environ).items():
+        _merge(nearer, {key: text}, f"environment {variable}")
+    _merge(nearer, flags or {}, "flag")
+    values.update(nearer)
+    own.update(nearer)
+    own_origins = {
+        key.split(".")[1]: origin_of(value.value)
+        for key, value in own.items()
+        if key.startswith("sites.") and key.endswith(".base_url")
+    }
+    if workspace is not None and not trust_workspace:
+        _distrust(shared, secrets, own_origins)
+    _known_sites(values)
+    return Settings(
+        net=Net(**_section(values, "net")),
+        limits=Limits(**_section(values, "limits")),
+        storage=Storage(**_section(values, "storage")),
+        policy=_policy(values),
+        sites=_sites(values),
+        values=values,
+        own_origins=own_origins,
+        secrets=secrets,
+    )
+
+
+def user_file() -> Path:
+    """The user's own settings file. It need not exist."""
+    return user_folder() / "config.toml"
+
+
+def workspace_file(workspace: Path) -> Path:
+    """The settings file of a workspace. It need not exist."""
+    return workspace / "trawl.toml"
+
+
+def parse(key: str, given: Any, origin: str = "flag") -> Any:
+    """The value of one dotted key, checked. Raises ConfigError."""
+    parser = _parser(key, origin)
+    try:
+        return parser(given)
+    except ValueError as problem:
+        raise ConfigError(f"{key} {problem}, not {given!r} ({origin})") from problem
+
+
+def set_value(path: Path, key: str, given: str) -> Any:
+    """Write one checked setting into a settings file, keeping its comments; returns the value.
+
+    Raises ConfigError for an unknown key, a wrong value, or a file that is not TOML.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    value = parse(key, given, "command line")
+    try:
+        document = tomlkit.parse(path.read_text("utf-8") if path.exists() else "")
+    except (TOMLKitError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path} is not TOML: {problem}") from problem
+    *sections, option = key.split(".")
+    table: Any = document
+    for section in sections:
+        if section not in table:
+            table.add(section, tomlkit.table(is_super_table=section != sections[-1]))
+        table = table[section]
+    table[option] = sorted(value) if isinstance(value, (frozenset, tuple)) else value
+    write_atomically(path, tomlkit.dumps(document))
+    return value
+
+
+def parse_size(given: Any) -> int:
+    """A count of bytes or pixels: ``20G`` and ``0.9M`` are decimal, ``1GiB`` is binary."""
+    if type(given) is int and given >= 0:
+        return given
+    text = given if isinstance(given, str) else ""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*(?:([kmgt]?)(i?)b?)?", text.strip().lower())
+    if found is None or (found[3] and not found[2]):
+        raise ValueError("takes a size such as 20G, 0.9M, 1GiB or 1500")
+    return int(Decimal(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2] or ""])
+
+
+def parse_duration(given: Any) -> float:
+    """Seconds: ``2h``, ``1h30m``, ``45s``, ``2d``, or a bare number."""
+    if type(given) in (int, float) and given >= 0:
+        return float(given)
+    text = given.strip().lower() if isinstance(given, str) else ""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(r"(\d+d)?(\d+h)?(\d+m)?(\d+s)?", text) or not text:
+        raise ValueError("takes a time such as 2h, 1h30m, 45s or a number of seconds")
+    return float(sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)([dhms])", text)))
+
+
+def parse_switch(given: Any) -> bool:
+    """True or false, or in text: yes no on off 1 0."""
+    if isinstance(given, bool):
+        return given
+    word = given.lower() if isinstance(given, str) else ""
+    if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        raise ValueError("takes true or false")
+    return word in ("true", "yes", "on", "1")
+
+
+def parse_names(given: Any) -> tuple[str, ...]:
+    """Names: a TOML list, or text with commas."""
+    if isinstance(given, str):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    if isinstance(given, (list, tuple)) and all(isinstance(part, str) for part in given):
+        return tuple(given)
+    raise ValueError("takes names with commas between them")
+
+
+def _whole(low: int, high: int) -> Parser:
+    def read(given: Any) -> int:
+        text = str(given) if type(given) is int or isinstance(given, str) else ""
+        if not re.fullmatch(r"\d+", text) or not low <= int(text) <= high:
+            raise ValueError(f"takes a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _number(above: float) -> Parser:
+    def read(given: Any) -> float:
+        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+            raise ValueError("takes a number")
+        try:
+            value = float(given)
+        except ValueError:
+            raise ValueError("takes a number") from None
+        if not above < value < float("inf"):
+            raise ValueError(f"takes a number above {above:g}")
+        return value
+
+    return read
+
+
+def _contact(given: Any) -> str:
+    # It becomes a comment of the User-Agent header, which these characters would break.
+    if not isinstance(given, str) or not re.fullmatch(r"[ -'*-\[\]-~]*", given):
+        raise ValueError("takes a mail address, URL or user id in plain ASCII, without ( ) or \\")
+    return given.strip()
+
+
+def _hosts(given: Any) -> frozenset[str]:
+    hosts = parse_names(given)
+    for host in hosts:
+        if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", host):
+            raise ValueError("takes host:port, such as 127.0.0.1:8080")
+    return frozenset(host.lower() for host in hosts)
+
+
+def _base_url(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError("takes a URL")
+    parts = urlsplit(given)
+    extra = parts.username or parts.password or parts.query or parts.fragment
+    # Reading the port is what checks it; it raises ValueError.
+    if parts.scheme not in ("http", "https") or not parts.hostname or extra or parts.port == 0:
+        raise ValueError("takes an http or https URL without login, ? or #")
+    return given.rstrip("/")
+
+
+def _adapter(given: Any) -> str:
+    if not isinstance(given, str) or not given:
+        raise ValueError("takes the name of a source")
+    from crawler import plugins
+
+    if given not in plugins.names(plugins.ADAPTERS):
+        raise ConfigError(plugins.unknown("source", given, plugins.names(plugins.ADAPTERS)))
+    return given
+
+
+def _fixed() -> dict[str, Parser]:
+    """Key -> parser of the sections whose options are known, made from their dataclasses."""
+    special: dict[str, Parser] = {
+        "net.contact": _contact,
+        "net.allow_hosts": _hosts,
+        "net.min_rate": _number(-1),
+        "net.attempts": _whole(1, 100),
+        "net.connections": _whole(1, 1024),
+        "limits.concurrency": _whole(1, 1024),
+    }
+    by_type: dict[str, Parser] = {"float": parse_duration}
+    fixed: dict[str, Parser] = {"policy.allow": parse_names}
+    for section, options in (("net", Net), ("limits", Limits), ("storage", Storage)):
+        for option in dataclasses.fields(options):
+            key = f"{section}.{option.name}"
+            fixed[key] = special.get(key) or by_type.get(str(option.type), parse_size)
+    return fixed
+
+
+_FIXED: Mapping[str, Parser] = MappingProxyType(_fixed())
+_SITE: Mapping[str, Parser] = MappingProxyType(
+    {
+        "adapter": _adapter,
+        "base_url": _base_url,
+        "rate": _number(0),
+        "connections": _whole(1, 64),
+    }
+)
+
+
+def _parser(key: str, origin: str) -> Parser:
+    if key in _FIXED:
+        return _FIXED[key]
+    parts = key.split(".")
+    if parts[0] == "sites" and len(parts) == 3:
+        _, site, option = parts
+        if option in _SECRET:
+            raise ConfigError(
+                f"{key} ({origin}): logins are never kept in a settings file",
+                hint=f"keep it with `trawl auth set {site}`",
+            )
+        if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", site) and option in _SITE:
+            return _SITE[option]
+        raise _unknown(key, origin, (f"sites.{site}.{name}" for name in _SITE))
+    if parts[0] == "policy" and len(parts) == 3:
+        return lambda given: _filter_option(parts[1], parts[2], given, origin)
+    raise _unknown(key, origin, (*_FIXED, "sites.NAME.rate", "policy.FILTER.OPTION"))
+
+
+def _unknown(key: str, origin: str, known: Iterable[str]) -> ConfigError:
+    close = difflib.get_close_matches(key, list(known), n=3)
+    return ConfigError(
+        f"no setting called {key!r} ({origin})",
+        hint=f"did you mean {', '.join(close)}?" if close else "`trawl config show` lists them",
+    )
+
+
+def _filter_option(name: str, option: str, given: Any, origin: str) -> Any:
+    # Loaded only where a policy is set: filters bring the decoder and numpy.
+    from crawler import plugins
+    from filters.policy import Judge, PolicyError
+
+    try:
+        filter = plugins.load(plugins.FILTERS, name)
+        value = plugins.option_value(name, filter.Options, option, given)
+        Judge([filter()]).policy({name: {option: value}})
+    except (PolicyError, TrawlError) as problem:
+        raise ConfigError(f"{problem} ({origin})") from problem
+    return value
+
+
+def _merge(values: dict[str, Value], given: Mapping[str, Any], origin: str) -> None:
+    for key, raw in given.items():
+        values[key] = Value(parse(key, raw, origin), origin)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path} is not TOML: {problem}") from problem
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        key = f"{before}{name}"
+        flat.update(_flat(value, f"{key}.") if isinstance(value, dict) else {key: value})
+    return flat
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for variable, text in environ.items():
+        upper = variable.upper()
+        if not upper.startswith("TRAWL_") or upper.startswith("TRAWL_TEST_") or upper in _RESERVED:
+            continue
+        key = ".".join(upper.removeprefix("TRAWL_").lower().split("__"))
+        if not (key.startswith("sites.") and key.split(".")[-1] in _SECRET):
+            found[key] = (variable, text)
+    return found
+
+
+def _distrust(
+    shared: Mapping[str, Value], secrets: Mapping[str, Secret], own_origins: Mapping[str, str]
+) -> None:
+    hint = "read the file; if it is yours, run again with --trust-workspace"
+    for key, value in shared.items():
+        if key == "net.allow_hosts" and value.value:
+            raise ConfigError(f"the {value.origin} opens private hosts ({key})", hint=hint)
+        if not (key.startswith("sites.") and key.endswith(".base_url")):
+            continue
+        site = key.split(".")[1]
+        if site in secrets:
+            bound = secrets[site].origin or own_origins.get(site)
+            if origin_of(value.value) != bound:
+                raise ConfigError(
+                    f"the {value.origin} redirects {site}, for which you have a login ({key})",
+                    hint=hint,
+                )
+
+
+def _known_sites(values: Mapping[str, Value]) -> None:
+    named = {key.split(".")[1]: value for key, value in values.items() if key.startswith("sites.")}
+    if not named:
+        return
+    from crawler import plugins
+
+    adapters = plugins.names(plugins.ADAPTERS)
+    for site, value in named.items():
+        if site not in adapters and f"sites.{site}.adapter" not in values:
+            raise ConfigError(
+                f"{plugins.unknown('source', site, adapters)} ({value.origin})",
+                hint=f"for a site of your own set sites.{site}.adapter",
+            )
+
+
+def _section(values: Mapping[str, Value], section: str) -> dict[str, Any]:
+    return {
+        key.split(".")[1]: value.value
+        for key, value in values.items()
+        if key.startswith(f"{section}.")
+    }
+
+
+def _sites(values: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
+    sites: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        if key.startswith("sites."):
+            _, site, option = key.split(".")
+            sites.setdefault(site, {})[option] = value.value
+    return sites
+
+
+def _policy(values: Mapping[str, Value]) -> dict[str, Any]:
+    policy: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == "policy.allow":
+            policy["allow"] = value.value
+        elif key.startswith("policy."):
+            _, name, option = key.split(".")
+            policy.setdefault(name, {})[option] = value.value
+    return policy

@@ -1,0 +1,89 @@
+"""From the filters' judgements to what the catalog stores, and what a policy asks of a site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from crawler.adapters.base import Predicate
+from filters.base import Measures, Rejection
+from filters.policy import Judge, Policy
+from storage.records import Candidate, Json, Ruling
+
+FORMATS = ("jpg", "png", "webp", "avif", "gif")
+"""What the safe decoder opens; anything else need not be listed."""
+
+PENDING = Ruling("pending")
+ACCEPTED = Ruling("accepted")
+
+
+class Rules:
+    """The verdict of one policy: a pure function of claims and measures."""
+
+    def __init__(self, judge: Judge, policy: Policy) -> None:
+        self.judge = judge
+        self.policy = policy
+
+    def of_claims(self, candidate: Candidate) -> Ruling:
+        """What claims alone decide; ``pending`` means the bytes are needed.
+
+        Content safety comes before everything: a hidden post may be a blocked one.
+        """
+        rejection = self.judge.prescreen(candidate, self.policy)
+        if rejection is not None and rejection.reason == "blocked_content":
+            return _rejected(rejection)
+        if candidate.unavailable is not None:
+            return Ruling("unavailable", candidate.unavailable)
+        if rejection is not None:
+            return _rejected(rejection)
+        if not candidate.ladder:
+            return Ruling("unavailable", "no_file")
+        return PENDING
+
+    def of_picture(self, candidate: Candidate, measures: Mapping[str, Measures]) -> Ruling:
+        """The verdict on a decoded picture."""
+        rejection = self.judge.verdict(candidate, measures, self.policy)
+        return ACCEPTED if rejection is None else _rejected(rejection)
+
+    def of_record(
+        self, candidate: Candidate, measures: Mapping[str, Mapping[str, Json]] | None
+    ) -> Ruling:
+        """The verdict on what the catalog holds: measures where there are any, else claims."""
+        if measures is None:
+            return self.of_claims(candidate)
+        return self.of_picture(candidate, measures)
+
+
+def _rejected(rejection: Rejection) -> Ruling:
+    return Ruling(
+        "rejected", rejection.reason, rejection.measured, rejection.threshold, rejection.by
+    )
+
+
+def predicate_of(policy: Policy) -> Predicate:
+    """What the policy asks of claims, for the site to filter on its side where it can.
+
+    Never stricter than the filters: what a person allows is asked for.
+    """
+    resolution, content = policy["resolution"], policy["content"]
+    small = "too_small" in policy.allow
+    few = "too_few_pixels" in policy.allow
+    return Predicate(
+        min_width=0 if small else resolution.min_side,
+        min_height=0 if small else resolution.min_side,
+        min_pixels=0 if few else resolution.min_pixels,
+        formats=FORMATS,
+        ratings=tuple(content.ratings),
+    )
+
+
+def wider(new: Predicate, old: Mapping[str, Json]) -> bool:
+    """Whether ``new`` asks for works that a listing made for ``old`` may have left out."""
+    known = asdict(new)
+    if set(old) != set(known):
+        return True
+    return (
+        any(known[k] < old[k] for k in ("min_width", "min_height", "min_pixels"))
+        or not set(new.formats) <= set(old["formats"])
+        or not set(new.ratings) <= set(old["ratings"])
+    )

@@ -1,0 +1,356 @@
+"""A workspace as programs and the command line use it: crawl, ask, export, follow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import platformdirs
+
+from crawler import plugins
+from crawler.adapters.base import Adapter
+from crawler.carry import Tools
+from crawler.dry_run import DryRun, dry_run
+from crawler.engine import Engine
+from crawler.errors import ConfigError, NotFound, RefusedQuery
+from crawler.http.session import Session
+from crawler.inspection import Inspector
+from crawler.opening import Request
+from crawler.run import Run, Summary
+from crawler.settings import Settings, load
+from crawler.site import Site
+from crawler.stats import Stats
+from crawler.verdicts import Rules
+from filters.content import blocked_words
+from filters.policy import PolicyError
+from storage import crawls, purge, stream, workspace
+from storage.database import write_once
+from storage.export_index import record_export
+from storage.files import FileStore, total_bytes
+from storage.hosts import HostCooldowns
+from storage.lock import EngineLock
+from storage.reader import Reader
+from storage.records import AcceptedImage, Crawl, CrawlSpec, Event, ExportReport
+from storage.writer import Writer
+
+__all__ = ["DryRun", "Run", "StreamEvent", "Summary", "Workspace"]
+
+DEFAULT_WANT = 200
+POLL = 0.05
+"""Seconds between looks for new events."""
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """An event handed to a consumer, which acknowledges it when its work is done."""
+
+    event: Event
+    image: AcceptedImage | None
+    """The picture as it is now; None for events without one, and for withdrawn pictures."""
+    _ack: Callable[[int], None]
+
+    async def ack(self) -> None:
+        """Remember that everything up to this event is done; the next run starts after it."""
+        await asyncio.to_thread(self._ack, self.event.seq)
+
+
+class Workspace:
+    """A folder with a catalog. ``async with crawler.open(path) as ws:``."""
+
+    def __init__(self, path: str | Path | None = None, settings: Settings | None = None) -> None:
+        self.path = workspace.find(path, os.environ, Path.cwd())
+        self.settings = settings or load(self.path)
+
+    async def __aenter__(self) -> Workspace:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    # -- crawling -----------------------------------------------------------------------------
+
+    def crawl(
+        self,
+        source: str,
+        *words: str,
+        want: int | None = DEFAULT_WANT,
+        policy: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        fresh: bool = False,
+        max_bytes: int | None = None,
+        max_time: float | None = None,
+        strict: bool = False,
+    ) -> Run:
+        """A crawl of ``source`` for ``words``, not yet started. The same crawl goes on by itself.
+
+        ``policy`` is as :meth:`filters.policy.Judge.policy` takes it, over the settings' own.
+        Raises UsageError, RefusedQuery and ConfigError.
+        """
+        adapter, spec = self._adapter(source, words, options or {})
+        request = Request(
+            adapter=adapter,
+            spec=spec,
+            rules=self._rules(policy or {}),
+            want=want,
+            fresh=fresh,
+            max_bytes=max_bytes,
+            max_time=max_time,
+            strict=strict,
+        )
+        return Run(Engine(request), self)
+
+    def resume(self, crawl_id: str | None = None) -> Run:
+        """Go on with a crawl by its id, or with the one touched last. Raises NotFound."""
+        crawl = self._known_crawl(crawl_id)
+        adapter, _ = self._make_adapter(crawl.spec.site, crawl.spec.options)
+        if adapter_origin(adapter, crawl.spec.site, self.settings) != crawl.spec.origin:
+            raise ConfigError(
+                f"crawl {crawl.id} was made at {crawl.spec.origin},"
+                f" but [sites.{crawl.spec.site}] now names another base_url",
+                hint="set the base_url back, or start a new crawl",
+            )
+        rules = self._rules(crawl.policy, own=False)
+        request = Request(
+            adapter=adapter, spec=crawl.spec, rules=rules, want=crawl.want, resume=crawl
+        )
+        return Run(Engine(request), self)
+
+    async def dry_run(
+        self,
+        source: str,
+        *words: str,
+        want: int | None = DEFAULT_WANT,
+        policy: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> DryRun:
+        """What a crawl would list, reject by claims and fetch. Writes nothing."""
+        adapter, spec = self._adapter(source, words, options or {})
+        rules = self._rules(policy or {})
+        stats = Stats(want=want)
+        async with self._session(stats, None) as session:
+            http = session.site(self._site(source))
+            return await dry_run(adapter, spec.query, rules, http, want)
+
+    async def _execute(self, engine: Engine) -> Summary:
+        """Run an engine with everything it needs, under the workspace's lock."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        request = engine.request
+        async with AsyncExitStack() as stack:
+            stack.enter_context(EngineLock(self.path))
+            store = FileStore(self.path)
+            writer = Writer(
+                self.path / workspace.CATALOG,
+                checkpoint=True,
+                after_commit=lambda db: purge.remove_doomed(db, store),
+            )
+            await writer.start()
+            stack.push_async_callback(writer.close)
+            await writer.do(lambda db: purge.tidy(db, store))
+            reader = stack.enter_context(Reader(self.path))
+            inspector = Inspector(
+                request.rules.judge, max_pixels=request.rules.policy["resolution"].max_pixels
+            )
+            stack.callback(inspector.close)
+            session = await stack.enter_async_context(self._session(engine.stats, engine.report))
+            tools = Tools(
+                writer=writer,
+                store=store,
+                reader=reader,
+                http=session.site(self._site(request.spec.site)),
+                inspector=inspector,
+                concurrency=self.settings.limits.concurrency,
+                min_free=self._min_free(),
+                rejected_budget=self.settings.storage.rejected_budget,
+                max_file_bytes=self.settings.net.max_file_bytes,
+            )
+            summary = await engine.run(tools)
+            await writer.do(purge.mark_clean)
+            return summary
+
+    @asynccontextmanager
+    async def _session(
+        self, stats: Stats, notify: Callable[[dict[str, Any]], None] | None
+    ) -> AsyncIterator[Session]:
+        cooldowns = HostCooldowns(state_folder() / "hosts.db")
+        async with Session(self.settings.net, stats, cooldowns, notify) as session:
+            yield session
+
+    def _min_free(self) -> int:
+        if self.settings.limits.min_free is not None:
+            return self.settings.limits.min_free
+        return min(1 << 30, total_bytes(self.path) // 20)
+
+    def _site(self, name: str) -> Site:
+        return self.settings.site(name, _adapter_class(name, self.settings).default_site)
+
+    def _make_adapter(self, source: str, options: Mapping[str, Any]) -> tuple[Adapter, Any]:
+        made = _adapter_class(source, self.settings)
+        values = {
+            name: plugins.option_value(source, made.Options, name, value)
+            for name, value in options.items()
+        }
+        chosen = made.Options(**values)
+        return made(self._site(source), chosen), chosen
+
+    def _adapter(
+        self, source: str, words: Sequence[str], options: Mapping[str, Any]
+    ) -> tuple[Adapter, CrawlSpec]:
+        if refused := blocked_words(words):
+            raise RefusedQuery(
+                f"{', '.join(refused)}: trawl never asks for this, whatever the settings"
+            )
+        adapter, chosen = self._make_adapter(source, options)
+        spec = CrawlSpec(
+            source=adapter.name,
+            site=source,
+            origin=adapter_origin(adapter, source, self.settings),
+            query=adapter.canonical(words),
+            options={k: _plain(v) for k, v in asdict(chosen).items()},
+        )
+        return adapter, spec
+
+    def _rules(self, policy: Mapping[str, Any], *, own: bool = True) -> Rules:
+        judge = plugins.judge()
+        try:
+            return Rules(judge, judge.policy(_merged(self.settings.policy if own else {}, policy)))
+        except PolicyError as error:
+            raise ConfigError(str(error)) from error
+
+    def _known_crawl(self, crawl_id: str | None) -> Crawl:
+        with Reader(self.path) as reader:
+            if crawl_id is not None:
+                found = crawls.get(reader.db, crawl_id)
+            else:
+                found = next(iter(crawls.every(reader.db)), None)
+        if found is None:
+            raise NotFound(
+                f"there is no crawl {crawl_id}" if crawl_id else "there is no crawl yet",
+                hint="`trawl status` lists the crawls of a workspace",
+            )
+        return found
+
+    # -- what came of it ----------------------------------------------------------------------
+
+    def images(self, words: Sequence[str] = (), *, crawl: str | None = None) -> list[AcceptedImage]:
+        """The accepted images that match query words, in the crawl's order. Raises BadQuery."""
+        asked = list(words)
+        if not any(word.removeprefix("-").startswith("state:") for word in asked):
+            asked.append("state:accepted")
+        if crawl is not None:
+            asked.append(f"crawl:{crawl}")
+        with Reader(self.path) as reader:
+            return list(reader.query(asked))
+
+    def export(
+        self,
+        layout: str,
+        out: str | Path,
+        options: Mapping[str, Any] | None = None,
+        *,
+        crawl: str | None = None,
+        words: Sequence[str] = (),
+    ) -> ExportReport:
+        """Lay images out for a trainer or a person: idempotent, touches only what changed.
+
+        Without words it is what the crawl (or every crawl) accepted.
+        """
+        images = self.images(words, crawl=crawl)
+        return self.lay_out(layout, Path(out), options or {}, images, crawl)
+
+    def lay_out(
+        self,
+        layout: str,
+        out: Path,
+        options: Mapping[str, Any],
+        images: Sequence[AcceptedImage],
+        crawl: str | None = None,
+    ) -> ExportReport:
+        """Export these images. Without a trigger of its own a crawl's query is the trigger."""
+        made = plugins.load(plugins.EXPORTS, layout)
+        values = {
+            name: plugins.option_value(layout, made.Options, name, value)
+            for name, value in options.items()
+        }
+        if crawl is not None and "trigger" in {f.name for f in fields(made.Options)}:
+            values.setdefault("trigger", self._known_crawl(crawl).resolved.replace("_", " "))
+        report: ExportReport = made(made.Options(**values)).write(images, out)
+        record_export(self.path / workspace.CATALOG, report.files)
+        return report
+
+    async def stream(
+        self,
+        consumer: str | None = None,
+        *,
+        after: int | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[StreamEvent]:
+        """The event log in commit order, from the first event a consumer has not acknowledged.
+
+        ``after`` (a seq) overrides where it starts. With ``follow`` it waits for more. At least
+        once: an event that was not acknowledged comes again.
+        """
+        with Reader(self.path) as reader:
+            seq = after
+            if seq is None:
+                seq = reader.acked(consumer) if consumer is not None else 0
+            while True:
+                events = reader.events(seq)
+                for event in events:
+                    seq = event.seq
+                    image = None
+                    if event.candidate_id is not None and event.kind != "retracted":
+                        image = reader.image(event.candidate_id, event.crawl_id)
+                    yield StreamEvent(event, image, partial(self._ack, consumer))
+                if not events:
+                    if not follow:
+                        return
+                    await asyncio.sleep(POLL)
+
+    def _ack(self, consumer: str | None, seq: int) -> None:
+        if consumer is not None:
+            write_once(
+                self.path / workspace.CATALOG, lambda db: stream.acknowledge(db, consumer, seq)
+            )
+
+
+def adapter_origin(adapter: Adapter, source: str, settings: Settings) -> str:
+    """The instance a source talks to: its base URL, or nothing for local sources."""
+    return settings.site(source, adapter.default_site).base_url
+
+
+def state_folder() -> Path:
+    """Where what all crawls of a user share is kept (waits that hosts asked for)."""
+    return Path(platformdirs.user_state_dir("trawl"))
+
+
+def _adapter_class(source: str, settings: Settings) -> Any:
+    return plugins.load(plugins.ADAPTERS, settings.adapter(source))
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid on ``base``, section by section; what is allowed adds up."""
+    out: dict[str, Any] = dict(base)
+    for key, value in over.items():
+        if key == "allow":
+            out["allow"] = sorted({*base.get("allow", ()), *value})
+        elif isinstance(value, Mapping):
+            out[key] = {**base.get(key, {}), **value}
+        else:
+            out[key] = value
+    return out
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

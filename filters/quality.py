@@ -1,0 +1,68 @@
+"""Ruined files: JPEGs saved far too coarsely, and pictures with nothing sharp in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from filters.base import BaseFilter, Claims, Measures, Rejection, option
+from filters.policy import Policy
+
+if TYPE_CHECKING:
+    from filters.picture import Picture
+
+
+@dataclass(frozen=True)
+class Options:
+    min_jpeg_quality: float = option(
+        50.0,
+        "Quality a JPEG was last saved with, from its tables; 0 asks for nothing.",
+        unit="libjpeg quality",
+        low=0,
+        high=100,
+        source="benchmarks/results/ruined.md",
+    )
+    min_sharpness: float = option(
+        0.5,
+        "Sharpness of the sharpest place; 0 asks for nothing.",
+        unit="share of an edge's contrast in one pixel",
+        low=0,
+        high=1,
+        source="benchmarks/results/ruined.md",
+    )
+
+
+class Quality(BaseFilter):
+    """Measures JPEG quality and sharpness at full size; rejects what training cannot mend."""
+
+    name: ClassVar[str] = "quality"
+    order: ClassVar[int] = 40
+    reasons: ClassVar[Mapping[str, str]] = {
+        "low_quality": "a JPEG saved with a quality under min_jpeg_quality",
+        "blurred": "even its sharpest place is blurred",
+    }
+    Options: ClassVar[type[Options]] = Options
+
+    def measure(self, picture: Picture) -> Measures:
+        """``jpeg_quality`` and ``subsampling`` (JPEG only), ``sharpness``; None: cannot tell."""
+        # numpy is slow to import, and a command that only reads the options has no picture.
+        from filters.jpeg_quality import jpeg_quality
+        from filters.sharpness import sharpness
+
+        return {
+            "jpeg_quality": jpeg_quality(picture.quantization),
+            "subsampling": picture.subsampling,
+            "sharpness": sharpness(picture),
+        }
+
+    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
+        return policy.first(_objections(measures, policy[self.name]))
+
+
+def _objections(measures: Measures, options: Options) -> Iterator[Rejection]:
+    quality, sharpness = measures.get("jpeg_quality"), measures.get("sharpness")
+    if isinstance(quality, (int, float)) and quality < options.min_jpeg_quality:
+        yield Rejection("low_quality", quality, options.min_jpeg_quality)
+    if isinstance(sharpness, (int, float)) and sharpness < options.min_sharpness:
+        yield Rejection("blurred", sharpness, options.min_sharpness)

@@ -1,0 +1,79 @@
+"""The layout of Hugging Face's ``imagefolder``: ``OUT/train/``, with ``metadata.jsonl`` in it.
+
+``load_dataset("imagefolder", data_dir=OUT)`` gives one split, ``train``, with the columns below;
+the diffusers scripts read ``text``. Splits are guessed from names, but only from names inside
+``OUT``, and a folder called exactly ``train`` is found first: neither a path to ``OUT`` nor an
+artist with "test" in it makes a test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from filters.base import option
+from stages.base import ExportReport
+from stages.captions import Captioner, CaptionOptions
+from stages.export.items import training_items
+from stages.export.layout import Documents, Made, sync
+from stages.export.manifest import NAME, json_line, manifest
+from storage.records import AcceptedImage
+
+SPLIT = "train"
+METADATA = f"{SPLIT}/metadata.jsonl"
+
+
+@dataclass(frozen=True)
+class ImageFolderOptions(CaptionOptions):
+    """Flags of ``--layout imagefolder``."""
+
+    copy: bool = option(False, "copy pictures instead of linking them to the workspace")
+
+
+class ImageFolder:
+    """Export for ``datasets`` and diffusers."""
+
+    name: ClassVar[str] = "imagefolder"
+    Options: ClassVar[type[ImageFolderOptions]] = ImageFolderOptions
+
+    def __init__(self, options: ImageFolderOptions) -> None:
+        self.options = options
+
+    def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
+        """Bring ``out`` to hold exactly these images. Raises FolderNotOurs, NoSpace."""
+        captioner = Captioner(self.options)
+        items, skipped = training_items(images, SPLIT, captioner, sidecar=False)
+        documents: Documents = {NAME: manifest}
+        if items:  # the loader cannot read a table without rows
+            documents = {NAME: manifest, METADATA: _metadata}
+        return sync(out, self.name, items, documents, copy=self.options.copy, skipped=skipped)
+
+
+def _metadata(made: Sequence[Made]) -> str:
+    return "".join(json_line(_row(m)) for m in made)
+
+
+def _row(made: Made) -> dict[str, str | int]:
+    """One row. Every column has one type in all rows: what is not known is an empty string.
+
+    Times are left to the manifest: the loader would guess at their type, block by block.
+    """
+    image = made.item.image
+    return {
+        "file_name": made.file.removeprefix(f"{SPLIT}/"),
+        "text": made.item.caption,
+        "width": made.width,
+        "height": made.height,
+        "sha256": image.sha256 or "",
+        "site": image.site,
+        "site_id": image.site_id,
+        "page_url": image.page_url or "",
+        "source_url": image.source_url or "",
+        "artist": ", ".join(image.tags.get("artist", ())),
+        "characters": ", ".join(image.tags.get("character", ())),
+        "copyrights": ", ".join(image.tags.get("copyright", ())),
+        "rating": image.rating or "",
+        "licence": image.licence or "",
+    }

@@ -1,0 +1,76 @@
+"""What an export folder remembers: which files we made, and from what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from stages import prepare
+from stages.errors import FolderNotOurs
+
+STATE = ".trawl-export.json"
+CAPTION_SUFFIX = ".txt"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """Pictures by stem (relative path without extension), other files, and stems begun.
+
+    ``begun`` and ``texts`` are written before the files are, so that nothing of ours is unknown.
+    """
+
+    layout: str
+    pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    begun: frozenset[str] = frozenset()
+
+    def to_json(self) -> str:
+        """The bytes of the file, the same for the same state."""
+        values = {
+            "version": _VERSION,
+            "layout": self.layout,
+            "begun": sorted(self.begun),
+            "texts": sorted(self.texts),
+            "pictures": self.pictures,
+        }
+        return json.dumps(values, sort_keys=True, separators=(",", ":")) + "\n"
+
+    def files(self) -> set[str]:
+        """Every file that we made or may have made, relative."""
+        begun = {file for stem in self.begun for file in possible_files(stem)}
+        return begun | set(self.texts) | {p["file"] for p in self.pictures.values()}
+
+
+def possible_files(stem: str) -> tuple[str, ...]:
+    """The files that one picture can become: which, only preparing it tells."""
+    return tuple(stem + suffix for suffix in (*prepare.SUFFIXES, CAPTION_SUFFIX))
+
+
+def read(path: Path, layout: str) -> State:
+    """The state of an export of ``layout``. Raises FolderNotOurs for any other file."""
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        state = State(
+            values["layout"],
+            values["pictures"],
+            frozenset(values["texts"]),
+            frozenset(values["begun"]),
+        )
+        ours = values["version"] == _VERSION and all(map(_inside, state.files()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FolderNotOurs(f"{path} cannot be read") from error
+    if not ours:
+        raise FolderNotOurs(f"{path} was not written by this version of trawl")
+    if state.layout != layout:
+        raise FolderNotOurs(f"{path.parent} holds a {state.layout} export, not {layout}")
+    return state
+
+
+def _inside(file: str) -> bool:
+    """Whether a remembered path stays in the folder, whoever wrote the memory."""
+    path = PurePosixPath(file)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts

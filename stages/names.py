@@ -1,0 +1,105 @@
+"""Readable file names for exports: ``danbooru-123456-artist``.
+
+Whatever a site says never reaches a path unchanged: only letters, digits and single hyphens do.
+Underscores are left out because kohya's loader reads meaning into them, and capitals and dots
+because file systems and loaders disagree about them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from storage.records import AcceptedImage
+
+MAX_STEM_BYTES = 140
+"""Of UTF-8, so that a name with its extension stays within 150."""
+_SITE_BYTES, _ID_BYTES = 24, 48
+_SUFFIX_LENGTHS = (0, 8, 16, 64)
+"""Hexadecimal digits that tell equal names apart; a name gets as few as it needs."""
+
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", "conin$", "conout$"]
+    + [f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"]
+)
+# EveryDream reads the text file of a picture with such a stem as a setting of the whole folder.
+_SETTINGS = frozenset(
+    {"multiply", "flip-p", "cond-dropout", "batch-id", "loss-scale", "shuffle-tags"}
+    | {"local", "global", "metadata"}
+)
+# OneTrainer takes pictures whose names end so for masks of other pictures.
+_MASK_ENDINGS = ("-masklabel", "-condlabel")
+_NOT_ARTISTS = frozenset(["banned_artist", "artist_request", "anonymous", "unknown"])
+
+
+def readable_name(image: AcceptedImage) -> str:
+    """The stem of one picture, ``site-id-artist``, before names are made unique.
+
+    NFC, lower case, at most ``MAX_STEM_BYTES`` less the longest suffix; never empty.
+    """
+    artists = [a for a in image.tags.get("artist", ()) if a.lower() not in _NOT_ARTISTS]
+    parts = [_slug(image.site, _SITE_BYTES), _slug(image.site_id, _ID_BYTES)]
+    # A site or id of nothing but signs still has to name one work only.
+    parts = [part or _digest(image)[:8] for part in parts]
+    if artists:
+        parts.append(_slug(artists[0], MAX_STEM_BYTES))
+    limit = MAX_STEM_BYTES - max(_SUFFIX_LENGTHS) - 1
+    stem = _cut("-".join(part for part in parts if part), limit - len("-art"))
+    if stem in _DEVICES or stem in _SETTINGS or stem.endswith(_MASK_ENDINGS):
+        stem += "-art"
+    return stem
+
+
+def readable_names(images: Sequence[AcceptedImage]) -> list[str]:
+    """One stem per picture, in their order, all different even where case is ignored.
+
+    The names depend on the set alone, not on its order: all who share a name get a suffix from the
+    hash of what they are. Raises ValueError where one work is given twice.
+    """
+    digests = [_digest(image) for image in images]
+    if len(set(digests)) < len(digests):
+        raise ValueError("the same work is given twice")
+    bases = [readable_name(image) for image in images]
+    levels = [0] * len(images)
+    while True:
+        stems = [
+            f"{base}-{digest[: _SUFFIX_LENGTHS[level]]}" if level else base
+            for base, digest, level in zip(bases, digests, levels, strict=True)
+        ]
+        count = Counter(_key(stem) for stem in stems)
+        clashing = [i for i, stem in enumerate(stems) if count[_key(stem)] > 1]
+        if not clashing:
+            return stems
+        for i in clashing:
+            levels[i] += 1
+
+
+def _digest(image: AcceptedImage) -> str:
+    identity = "\0".join([image.site, image.site_id, image.sha256 or ""])
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key(stem: str) -> str:
+    """Equal for names that some file system takes for the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", stem).casefold())
+
+
+def _slug(text: str, limit: int) -> str:
+    """Lower-case letters, digits and marks of ``text``, joined by single hyphens."""
+    lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    out: list[str] = []
+    for char in lowered:
+        category = unicodedata.category(char)
+        if category[0] in "LN" or (category[0] == "M" and out and out[-1] != "-"):
+            out.append(char)
+        elif category != "Cf" and out and out[-1] != "-":
+            out.append("-")
+    return _cut("".join(out), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most ``limit`` bytes of ``text``, whole characters, NFC, no hyphen at either end."""
+    text = unicodedata.normalize("NFC", text)
+    return text.encode("utf-8")[:limit].decode("utf-8", "ignore").strip("-")

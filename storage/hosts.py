@@ -1,0 +1,93 @@
+"""Cool-downs of hosts, kept on disk: what one run is told, the next run and other runs obey."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from storage.errors import StorageError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS cooldowns (
+    host TEXT PRIMARY KEY,
+    until REAL NOT NULL,
+    noted REAL NOT NULL,
+    reason TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+class HostCooldowns:
+    """A small file shared by all crawls of a user. Safe for several threads and processes.
+
+    ``until`` and ``noted`` are wall-clock seconds: a monotonic clock means nothing to the next
+    boot. Where the clock went back since, a wait is never longer than it was when it was noted.
+    Raises StorageError where the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def get(self, host: str) -> tuple[float, str] | None:
+        """Seconds left and the reason, or None where the host may be asked."""
+        now = self._clock()
+        with self._open() as db:
+            row = db.execute(
+                "SELECT until, noted, reason FROM cooldowns WHERE host = ?", (host,)
+            ).fetchone()
+            if row is None:
+                return None
+            until, noted, reason = row
+            left = _left(until, noted, now)
+            if now < noted:
+                # Noted anew: else the wait would begin again at every look.
+                db.execute(
+                    "UPDATE cooldowns SET until = ?, noted = ? WHERE host = ? AND noted = ?",
+                    (now + left, now, host, noted),
+                )
+        return (left, str(reason)) if left > 0 else None
+
+    def put(self, host: str, seconds: float, reason: str) -> None:
+        """Keep away from ``host`` for ``seconds`` from now; never shortens what is there."""
+        now = self._clock()
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute(
+                "SELECT until, noted FROM cooldowns WHERE host = ?", (host,)
+            ).fetchone()
+            if row is None or _left(row[0], row[1], now) < seconds:
+                db.execute(
+                    "INSERT OR REPLACE INTO cooldowns (host, until, noted, reason)"
+                    " VALUES (?, ?, ?, ?)",
+                    (host, now + seconds, now, reason),
+                )
+            db.execute("DELETE FROM cooldowns WHERE until <= ?", (now,))
+            db.execute("COMMIT")
+
+    def forget(self, host: str) -> None:
+        """Lift a cool-down: a person knows better than what the host said."""
+        with self._open() as db:
+            db.execute("DELETE FROM cooldowns WHERE host = ?", (host,))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        # A connection per use costs well under a millisecond, needs no closing by the caller, and
+        # may be used from any thread.
+        try:
+            with closing(sqlite3.connect(self.path, timeout=10.0, isolation_level=None)) as db:
+                db.execute(_SCHEMA)
+                yield db
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"the list of hosts that asked us to wait cannot be used: {self.path}: {error}",
+                hint="if it is damaged, delete that file and run the command again",
+            ) from error
+
+
+def _left(until: float, noted: float, now: float) -> float:
+    return min(until - now, until - noted)

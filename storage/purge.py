@@ -1,0 +1,142 @@
+"""Forgetting: content that must not be kept, and rejected bytes over their budget."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from storage import stream
+from storage.files import FileStore, stored_path
+
+
+def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]) -> None:
+    """Forget blocked works: of each only its id and the reason stay.
+
+    Their pictures, everything derived from them and every exported copy are deleted, together with
+    other works that are the same picture; a ``retracted`` event follows for each picture.
+    """
+    for candidate_id in candidate_ids:
+        image = db.execute("SELECT image FROM candidates WHERE id = ?", (candidate_id,)).fetchone()[
+            0
+        ]
+        _blank(db, candidate_id)
+        if image is None:
+            continue
+        twins = [
+            r[0]
+            for r in db.execute("SELECT id FROM candidates WHERE image = ?", (image,)).fetchall()
+        ]
+        for twin in twins:
+            _blank(db, twin)
+        _doom_picture(db, store, image)
+        stream.append(
+            db,
+            "retracted",
+            sha256=image,
+            candidate_id=candidate_id,
+            payload={"reason": "blocked_content"},
+        )
+
+
+def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
+    db.execute("DELETE FROM rungs WHERE candidate_id = ?", (candidate_id,))
+    db.execute("DELETE FROM candidate_tags WHERE candidate_id = ?", (candidate_id,))
+    db.execute("DELETE FROM attempts WHERE candidate_id = ?", (candidate_id,))
+    # The picture's row goes only after nobody points at it: keep ``image`` until _doom_picture.
+    db.execute(
+        "UPDATE candidates SET page_url=NULL, source_url=NULL, tags=NULL, caption=NULL,"
+        " rating=NULL, licence=NULL, posted_at=NULL, parent=NULL, pixel_hash=NULL, md5=NULL,"
+        " width=NULL, height=NULL, bytes=NULL, format=NULL, animated=NULL, unavailable=NULL,"
+        " metadata=NULL, rung=NULL, not_before=NULL,"
+        " outcome='blocked', reason='blocked_content' WHERE id = ?",
+        (candidate_id,),
+    )
+    db.execute(
+        "UPDATE works SET state='rejected', reason='blocked_content', measured=NULL,"
+        " threshold=NULL, filter='content', duplicate_of=NULL, settled_at=? WHERE candidate_id = ?",
+        (stream.now(), candidate_id),
+    )
+
+
+def _doom_picture(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
+    row = db.execute("SELECT format, stored FROM images WHERE sha256 = ?", (sha256,)).fetchone()
+    if row["stored"]:
+        doom(db, store, stored_path(store.workspace, sha256, row["format"]).as_posix())
+    for derived in db.execute(
+        "SELECT sha256, format FROM derived WHERE parent = ?", (sha256,)
+    ).fetchall():
+        path = stored_path(store.workspace, derived["sha256"], derived["format"])
+        doom(db, store, path.as_posix())
+    for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
+        doom(db, store, copy["path"])
+    db.execute("DELETE FROM derived WHERE parent = ?", (sha256,))
+    db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
+    db.execute("UPDATE candidates SET image = NULL WHERE image = ?", (sha256,))
+    # Old events keep their order but no longer name the picture's other data.
+    db.execute("UPDATE events SET payload = '{}' WHERE sha256 = ?", (sha256,))
+    db.execute("DELETE FROM images WHERE sha256 = ?", (sha256,))
+
+
+def doom(db: sqlite3.Connection, store: FileStore, path: str) -> None:
+    """Order a file to be removed once this transaction is committed (or at the next start).
+
+    Paths inside the workspace are kept relative to it, so that a moved workspace still finds them.
+    """
+    prefix = store.workspace.as_posix() + "/"
+    db.execute("INSERT OR IGNORE INTO doomed(path) VALUES (?)", (path.removeprefix(prefix),))
+
+
+def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
+    """Remove the files that committed transactions have ordered away."""
+    for row in db.execute("SELECT path FROM doomed").fetchall():
+        store.remove(store.workspace / row["path"])
+        db.execute("DELETE FROM doomed WHERE path = ?", (row["path"],))
+
+
+def tidy(db: sqlite3.Connection, store: FileStore) -> None:
+    """Clear up after a killed run: what was arriving, files without a row, files ordered away."""
+    store.clear_tmp()
+    row = db.execute("SELECT value FROM meta WHERE key = 'clean_at'").fetchone()
+
+    def known(hashes: Sequence[str]) -> set[str]:
+        marks = ",".join("?" * len(hashes))
+        found = db.execute(
+            f"SELECT sha256 FROM images WHERE stored = 1 AND sha256 IN ({marks})"  # noqa: S608
+            f" UNION SELECT sha256 FROM derived WHERE sha256 IN ({marks})",
+            (*hashes, *hashes),
+        )
+        return {r["sha256"] for r in found.fetchall()}
+
+    store.sweep(float(row["value"]) if row else 0.0, known)
+    mark_clean(db)
+
+
+def mark_clean(db: sqlite3.Connection) -> None:
+    """Note that every file in the store has its row: the next sweep starts from here."""
+    db.execute(
+        "INSERT INTO meta VALUES ('clean_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (str(time.time()),),
+    )
+
+
+def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:
+    """Drop the oldest bytes that no crawl accepts until at most ``budget`` bytes of them are kept.
+
+    Rows and measures stay: a changed policy can still judge them. Returns the bytes dropped.
+    """
+    rows = db.execute(
+        "SELECT i.sha256, i.format, i.bytes FROM images i WHERE i.stored = 1 AND NOT EXISTS ("
+        " SELECT 1 FROM candidates c JOIN works w ON w.candidate_id = c.id"
+        " WHERE c.image = i.sha256 AND w.state IN ('accepted', 'duplicate'))"
+        " ORDER BY i.rowid DESC"
+    ).fetchall()
+    kept = dropped = 0
+    for row in rows:  # newest first
+        if kept + row["bytes"] <= budget:
+            kept += row["bytes"]
+            continue
+        db.execute("UPDATE images SET stored = 0 WHERE sha256 = ?", (row["sha256"],))
+        doom(db, store, stored_path(store.workspace, row["sha256"], row["format"]).as_posix())
+        dropped += row["bytes"]
+    return dropped

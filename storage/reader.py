@@ -1,0 +1,196 @@
+"""Reading the catalog: fast to import, read-only, works while an engine writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from storage import crawls, stream
+from storage.database import open_reader
+from storage.errors import BadQuery, NotFound
+from storage.lock import engine_running
+from storage.query import compile_query
+from storage.reasons import STATES, reasons
+from storage.records import AcceptedImage, CrawlStatus, Event, Json, Row
+from storage.rows import IMAGE_SELECT, image_of, loads
+from storage.workspace import require_catalog
+
+PAGE = 500
+"""Rows read at a time: a cursor left open would keep the write-ahead log from shrinking."""
+
+
+class Reader:
+    """A workspace opened for questions. Raises NoWorkspace and NewerCatalog."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self.db: sqlite3.Connection = open_reader(require_catalog(workspace))
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.db.close()
+
+    def crawls(self) -> list[CrawlStatus]:
+        """Every crawl with its counts, the one touched last first."""
+        running = engine_running(self.workspace)
+        out: list[CrawlStatus] = []
+        for crawl in crawls.every(self.db):
+            rows = self.rows(crawl.id)
+            count = {state: sum(r.count for r in rows if r.state == state) for state in STATES}
+            out.append(
+                CrawlStatus(
+                    crawl=crawl,
+                    running=running and crawl.state == "running",
+                    accepted=count["accepted"],
+                    seen=sum(count.values()),
+                    pending=count["pending"] + count["waiting"],
+                    rows=tuple(rows),
+                )
+            )
+        return out
+
+    def rows(self, crawl_id: str) -> list[Row]:
+        """The table of reasons of a crawl: every work counted once, with an example of each."""
+        return reasons(self.db, crawl_id)
+
+    def dropped(self, crawl_id: str) -> dict[str, int]:
+        """Rows of the source that its predicate dropped on our side: counted, not stored."""
+        return {
+            r["reason"]: r["count"]
+            for r in self.db.execute(
+                "SELECT reason, count FROM dropped WHERE crawl_id = ? ORDER BY reason", (crawl_id,)
+            ).fetchall()
+        }
+
+    def query(
+        self, words: Sequence[str], *, sort: str | None = None, limit: int | None = None
+    ) -> Iterator[AcceptedImage]:
+        """The works that match, each once (the first crawl that met it unless ``crawl:`` is given).
+
+        Raises BadQuery.
+        """
+        if limit is not None and limit < 0:
+            raise BadQuery("a limit is 0 or more")
+        asked = compile_query([*words, f"sort:{sort}"] if sort else words)
+        select = f"{IMAGE_SELECT} WHERE {asked.where} ORDER BY {asked.order} LIMIT {PAGE} OFFSET ?"
+        seen: set[int] = set()
+        offset = 0
+        while limit is None or len(seen) < limit:
+            rows = self.db.execute(select, (*asked.parameters, offset)).fetchall()
+            for row in rows:
+                if row["candidate_id"] in seen:
+                    continue
+                seen.add(row["candidate_id"])
+                yield image_of(row, self.workspace)
+                if len(seen) == limit:
+                    return
+            offset += len(rows)
+            if len(rows) < PAGE:
+                return
+
+    def count(self, words: Sequence[str]) -> int:
+        """How many works match. Raises BadQuery."""
+        asked = compile_query(words)
+        row = self.db.execute(
+            "SELECT count(DISTINCT c.id) FROM works w JOIN candidates c ON c.id = w.candidate_id"  # noqa: S608
+            f" LEFT JOIN images i ON i.sha256 = c.image WHERE {asked.where}",
+            asked.parameters,
+        ).fetchone()
+        return int(row[0])
+
+    def events(self, after: int = 0, limit: int = 500) -> list[Event]:
+        """The event log after a seq, oldest first."""
+        return stream.read(self.db, after, limit)
+
+    def acked(self, consumer: str) -> int:
+        """The last event a consumer has acknowledged."""
+        return stream.acked(self.db, consumer)
+
+    def image(self, candidate_id: int, crawl_id: str | None) -> AcceptedImage | None:
+        """One work as a crawl sees it (any crawl where none is named)."""
+        row = self.db.execute(
+            IMAGE_SELECT + " WHERE w.candidate_id = ? AND w.crawl_id = coalesce(?, w.crawl_id)",
+            (candidate_id, crawl_id),
+        ).fetchone()
+        return image_of(row, self.workspace) if row else None
+
+    def show(self, ref: str) -> dict[str, Json]:
+        """Everything known of one work: ``site:id``, or a prefix of its picture's sha256.
+
+        Raises NotFound.
+        """
+        row = self._candidate(ref)
+        candidate_id = row["id"]
+        about: dict[str, Any] = {k: row[k] for k in row.keys() if k not in ("tags", "metadata")}  # noqa: SIM118
+        about["tags"] = loads(row["tags"])
+        about["metadata"] = loads(row["metadata"])
+        about["ladder"] = self._all(
+            "SELECT * FROM rungs WHERE candidate_id = ? ORDER BY position", candidate_id
+        )
+        about["attempts"] = self._all(
+            "SELECT rung, outcome, reason, sha256, bytes, at FROM attempts WHERE candidate_id = ?"
+            " ORDER BY id",
+            candidate_id,
+        )
+        about["works"] = self._all(
+            "SELECT w.crawl_id, w.position, w.state, w.reason, w.measured, w.threshold, w.filter,"
+            " d.site || ':' || d.site_id AS duplicate_of FROM works w"
+            " LEFT JOIN candidates d ON d.id = w.duplicate_of WHERE w.candidate_id = ?",
+            candidate_id,
+        )
+        about["picture"] = self._picture(row["image"])
+        about["events"] = self._all(
+            "SELECT seq, kind, crawl_id, payload, at FROM events WHERE candidate_id = ?"
+            " ORDER BY seq",
+            candidate_id,
+        )
+        return about
+
+    def _candidate(self, ref: str) -> sqlite3.Row:
+        site, colon, site_id = ref.partition(":")
+        if colon:
+            rows = self.db.execute(
+                "SELECT * FROM candidates WHERE site = ? AND site_id = ?", (site, site_id)
+            ).fetchall()
+        else:
+            rows = self.db.execute(
+                "SELECT * FROM candidates WHERE substr(image, 1, ?) = ? ORDER BY id",
+                (len(ref), ref.lower()),
+            ).fetchall()
+            if len({r["image"] for r in rows}) > 1:
+                raise NotFound(f"{ref} begins several hashes", hint="give more of the hash")
+        if not rows:
+            raise NotFound(
+                f"the catalog holds nothing called {ref}",
+                hint="name a work as site:id, or give the first digits of a file's sha256",
+            )
+        row: sqlite3.Row = rows[0]
+        return row
+
+    def _picture(self, sha256: str | None) -> dict[str, Json] | None:
+        if sha256 is None:
+            return None
+        picture = self._all("SELECT * FROM images WHERE sha256 = ?", sha256)[0]
+        picture["measures"] = loads(picture["measures"])
+        return picture
+
+    def _all(self, sql: str, value: object) -> list[dict[str, Any]]:
+        out = [dict(row) for row in self.db.execute(sql, (value,)).fetchall()]
+        for row in out:
+            for key in ("measured", "threshold", "payload"):
+                if key in row:
+                    row[key] = loads(row[key])
+        return out

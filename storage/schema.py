@@ -1,0 +1,206 @@
+"""The tables of the catalog, as migrations. Plain tables and JSON columns, so any tool can read."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+SCHEMA = """
+CREATE TABLE crawls (
+    id TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    site TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    query TEXT NOT NULL,
+    resolved TEXT NOT NULL,
+    options TEXT NOT NULL,
+    predicate TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    want INTEGER,
+    state TEXT NOT NULL,
+    note TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE cursors (
+    crawl_id TEXT NOT NULL REFERENCES crawls(id),
+    partition INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    listing TEXT NOT NULL,
+    cursor TEXT,
+    exhausted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (crawl_id, partition)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE candidates (
+    id INTEGER PRIMARY KEY,
+    site TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    site_id TEXT NOT NULL,
+    page_url TEXT,
+    source_url TEXT,
+    tags TEXT,
+    caption TEXT,
+    rating TEXT,
+    licence TEXT,
+    posted_at TEXT,
+    parent TEXT,
+    pixel_hash TEXT,
+    md5 TEXT,
+    width INTEGER,
+    height INTEGER,
+    bytes INTEGER,
+    format TEXT,
+    animated INTEGER,
+    unavailable TEXT,
+    metadata TEXT,
+    outcome TEXT,
+    reason TEXT,
+    image TEXT REFERENCES images(sha256),
+    rung INTEGER,
+    not_before REAL,
+    first_seen_at TEXT NOT NULL,
+    read_at TEXT NOT NULL,
+    UNIQUE (site, origin, site_id)
+) STRICT;
+CREATE INDEX candidates_image ON candidates(image) WHERE image IS NOT NULL;
+CREATE INDEX candidates_md5 ON candidates(md5) WHERE md5 IS NOT NULL;
+CREATE INDEX candidates_pixel_hash ON candidates(pixel_hash) WHERE pixel_hash IS NOT NULL;
+CREATE TABLE rungs (
+    candidate_id INTEGER NOT NULL REFERENCES candidates(id),
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    location TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    bytes INTEGER,
+    md5 TEXT,
+    format TEXT,
+    PRIMARY KEY (candidate_id, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    candidate_id INTEGER NOT NULL REFERENCES candidates(id),
+    rung INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    sha256 TEXT,
+    bytes INTEGER,
+    at TEXT NOT NULL
+) STRICT;
+CREATE INDEX attempts_candidate ON attempts(candidate_id);
+CREATE TABLE tags (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    category TEXT NOT NULL,
+    UNIQUE (name, category)
+) STRICT;
+CREATE TABLE candidate_tags (
+    tag_id INTEGER NOT NULL REFERENCES tags(id),
+    candidate_id INTEGER NOT NULL REFERENCES candidates(id),
+    PRIMARY KEY (tag_id, candidate_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX candidate_tags_candidate ON candidate_tags(candidate_id);
+CREATE TABLE images (
+    sha256 TEXT PRIMARY KEY,
+    md5 TEXT NOT NULL,
+    format TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    measures TEXT NOT NULL,
+    first_seen_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX images_md5 ON images(md5);
+CREATE TABLE works (
+    crawl_id TEXT NOT NULL REFERENCES crawls(id),
+    position INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    candidate_id INTEGER NOT NULL REFERENCES candidates(id),
+    state TEXT NOT NULL,
+    reason TEXT,
+    measured TEXT,
+    threshold TEXT,
+    filter TEXT,
+    duplicate_of INTEGER REFERENCES candidates(id),
+    settled_at TEXT,
+    PRIMARY KEY (crawl_id, position),
+    UNIQUE (crawl_id, candidate_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX works_state ON works(crawl_id, state, reason, position);
+CREATE INDEX works_candidate ON works(candidate_id);
+CREATE TABLE dropped (
+    crawl_id TEXT NOT NULL REFERENCES crawls(id),
+    reason TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (crawl_id, reason)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    sha256 TEXT,
+    candidate_id INTEGER,
+    crawl_id TEXT,
+    payload TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+CREATE TABLE consumers (
+    name TEXT PRIMARY KEY,
+    acked_seq INTEGER NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE derived (
+    id INTEGER PRIMARY KEY,
+    parent TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    parameters TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    format TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (parent, stage, version, parameters, number)
+) STRICT;
+CREATE TABLE exported (
+    path TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exported_sha256 ON exported(sha256);
+CREATE TABLE doomed (
+    path TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE VIEW accepted AS
+    SELECT w.crawl_id, w.position, c.site, c.site_id, c.rating, c.tags, c.page_url, c.source_url,
+           i.sha256, i.format, i.width, i.height, i.bytes
+    FROM works w JOIN candidates c ON c.id = w.candidate_id JOIN images i ON i.sha256 = c.image
+    WHERE w.state = 'accepted';
+CREATE VIEW reasons AS
+    SELECT crawl_id, state, reason, count(*) AS works
+    FROM works GROUP BY crawl_id, state, reason;
+"""
+
+migrations = Migrations("trawl")
+
+
+@migrations()
+def m001_first(db: Database) -> None:
+    """The tables as first released."""
+    for statement in SCHEMA.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the catalog to our version; each migration is one transaction."""
+    db = Database(connection, execute_plugins=False)
+    if migrations.pending(db):
+        migrations.apply(db)

@@ -1,0 +1,164 @@
+"""The one writer of a process: a thread with its own connection, fed by a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from storage.database import open_writer
+from storage.errors import NoSpace, StorageError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+QUEUE = 256
+"""Requests that may wait; more make their callers wait (back-pressure)."""
+GROUP = 64
+"""Requests committed together at most."""
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs functions of the connection in order, committing what is queued as one transaction.
+
+    It commits as soon as the previous commit returned. A function that raises is rolled back alone.
+    Only the engine's writer (``checkpoint``) checkpoints; other processes write and leave.
+    ``after_commit`` runs in the thread after every commit (removing doomed files).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        checkpoint: bool = False,
+        after_commit: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._checkpoint = checkpoint
+        self._after_commit = after_commit
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(QUEUE)
+        self._thread: threading.Thread | None = None
+
+    async def start(self) -> None:
+        """Open and migrate the catalog. Raises NewerCatalog, StorageError."""
+        self._loop = asyncio.get_running_loop()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name="catalog-writer", daemon=False
+        )
+        self._thread.start()
+        await opened
+
+    async def do(self, work: Work[T]) -> T:
+        """Run ``work`` in a committed transaction and return its result.
+
+        A cancelled caller does not undo it: what was queued is committed. Raises what ``work``
+        raised, or NoSpace and StorageError where the commit failed.
+        """
+        async with self._room:
+            future: asyncio.Future[T] = self._loop.create_future()
+            self._requests.put(_Request(work, future))
+            return await future
+
+    async def close(self) -> None:
+        """Commit what is queued, checkpoint and end the thread."""
+        if self._thread is None:
+            return
+        self._requests.put(None)
+        thread, self._thread = self._thread, None
+        await asyncio.shield(asyncio.to_thread(thread.join))
+
+    def _run(self, opened: asyncio.Future[None]) -> None:
+        try:
+            db = open_writer(self._path)
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(opened.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(opened.set_result, None)
+        if not self._checkpoint:
+            db.execute("PRAGMA wal_autocheckpoint=0")
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._commit(db, batch)
+        finally:
+            if self._checkpoint:
+                db.execute("PRAGMA optimize")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.close()
+
+    def _next_batch(self) -> list[_Request] | None:
+        first = self._requests.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < GROUP:
+            try:
+                request = self._requests.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                self._requests.put(None)  # close after this batch
+                break
+            batch.append(request)
+        return batch
+
+    def _commit(self, db: sqlite3.Connection, batch: list[_Request]) -> None:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for request in batch:
+                self._perform(db, request)
+            db.execute("COMMIT")
+            if self._after_commit is not None:
+                self._after_commit(db)
+        except (sqlite3.Error, OSError) as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            for request in batch:
+                request.error = request.error or _explained(error)
+        self._loop.call_soon_threadsafe(_deliver, batch)
+
+    @staticmethod
+    def _perform(db: sqlite3.Connection, request: _Request) -> None:
+        db.execute("SAVEPOINT request")
+        try:
+            request.result = request.work(db)
+        except sqlite3.Error:
+            raise
+        except BaseException as error:
+            request.error = _explained(error)
+            db.execute("ROLLBACK TO request")
+        db.execute("RELEASE request")
+
+
+def _deliver(batch: list[_Request]) -> None:
+    for request in batch:
+        if request.future.done():  # its caller was cancelled; the work is committed all the same
+            continue
+        if request.error is not None:
+            request.future.set_exception(request.error)
+        else:
+            request.future.set_result(request.result)
+
+
+def _explained(error: BaseException) -> BaseException:
+    if isinstance(error, OSError) and error.errno in (28, 122):  # ENOSPC, EDQUOT
+        return NoSpace(f"the disk is full: {error}")
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return NoSpace("the disk is full: the catalog could not grow")
+    if isinstance(error, sqlite3.Error):
+        return StorageError(f"the catalog could not be written: {error}")
+    return error
