@@ -1,4 +1,4 @@
-"""What is done with a crawl's pictures: ``ws.crawl(…).through("shrink").export("kohya", "out/")``."""
+"""What is done with a crawl's pictures: ``ws.crawl(…).through("shrink").export("kohya", …)``."""
 
 from __future__ import annotations
 

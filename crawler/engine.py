@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from crawler.acquire import OUTAGE
 from crawler.adapters.base import Page, Partition
 from crawler.carry import Carrier, Tools
 from crawler.errors import (
@@ -34,7 +35,7 @@ from crawler.stats import Stats
 from storage import crawls, purge, stream, works
 from storage.files import free_bytes
 from storage.reasons import reasons
-from storage.records import Candidate, Row, Work
+from storage.records import Candidate, Row, Ruling, Work
 from storage.works import Settled
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Engine:
         summary = Summary(
             crawl_id=self._crawl.id,
             state=self._state(),
-            accepted=self._frontier.accepted,
+            accepted=sum(row.count for row in rows if row.state == "accepted"),
             want=self.request.want,
             rows=tuple(rows),
             stats=self.stats,
@@ -286,7 +287,7 @@ class Engine:
         settled: list[Settled] = []
         try:
             settled = await self._carrier.settle(work)
-            self._trouble = ("", 0)
+            self._watch(settled[0].ruling)
         except TrawlError as error:
             self._end_with(error)  # the work goes back to pending
         except Exception as error:
@@ -304,6 +305,13 @@ class Engine:
             self._frontier.landed(work, accepted=accepted)
             self.stats.in_flight = self._frontier.in_flight
             self._changed.set()
+
+    def _watch(self, ruling: Ruling) -> None:
+        """A host that fails one work after the other is down: stop before it costs them all."""
+        if ruling.state == "failed" and ruling.reason in OUTAGE:
+            self._count_trouble(ruling.reason)
+        else:
+            self._trouble = ("", 0)
 
     def _count_trouble(self, kind: str) -> None:
         self._trouble = (kind, self._trouble[1] + 1 if self._trouble[0] == kind else 1)

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from crawler.acquire import OUTAGE
 from crawler.adapters.base import Adapter, Http, Predicate
 from crawler.verdicts import Rules, predicate_of, wider
 from storage import crawls, works
@@ -72,6 +73,7 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
 
 def _reopen(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
     policy = request.rules.policy.to_json()
+    works.reopen(db, crawl.id, OUTAGE)
     if crawl.policy != policy:
         works.rejudge(db, crawl.id, request.rules.of_record)
     relist = wider(predicate, crawl.predicate)

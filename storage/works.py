@@ -345,6 +345,18 @@ def rejudge(
             settle(db, crawl_id, row["candidate_id"], ruling)
 
 
+def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str]) -> int:
+    """Make works that failed for one of these reasons pending again; returns how many."""
+    names = sorted(reasons)
+    cursor = db.execute(
+        "UPDATE works SET state = 'pending', reason = NULL WHERE crawl_id = ?"  # noqa: S608
+        " AND state = 'failed'"
+        f" AND reason IN ({','.join('?' * len(names))})",
+        (crawl_id, *names),
+    )
+    return cursor.rowcount
+
+
 def accepted_count(db: sqlite3.Connection, crawl_id: str) -> int:
     """How many pictures a crawl has accepted."""
     return int(

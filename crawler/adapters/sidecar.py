@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,26 @@ def read(picture: Path, size: int) -> Sidecar:
     file, and its md5 is not believed. Tags of the text stand where the JSON has none.
     """
     unreadable: list[str] = []
-    data = _json(picture, unreadable)
-    text = _text(picture, unreadable)
-    text_tags, caption = read_caption(text)
-    tags = _json_tags(data) or ({"": text_tags} if text_tags else {})
-    same_file = data.get("file_size", size) == size
+    found = from_json(_json(picture, unreadable), size)
+    tags, caption = read_caption(_text(picture, unreadable))
+    return replace(
+        found,
+        tags=found.tags or ({"": tags} if tags else {}),
+        caption=caption or found.caption,
+        unreadable=tuple(unreadable),
+    )
+
+
+def from_json(data: Mapping[str, Any], size: int) -> Sidecar:
+    """What a JSON sidecar says of a picture of ``size`` bytes."""
     md5 = data.get("md5")
+    believed = data.get("file_size", size) == size and isinstance(md5, str) and _MD5.fullmatch(md5)
     return Sidecar(
-        tags=tags,
-        caption=caption or _string(data.get("caption")),
+        tags=_json_tags(data),
+        caption=_string(data.get("caption")),
         rating=_RATINGS.get(str(data.get("rating")).lower()),
         source=_string(data.get("source")),
-        md5=md5 if same_file and isinstance(md5, str) and _MD5.fullmatch(md5) else None,
-        unreadable=tuple(unreadable),
+        md5=md5 if believed else None,
     )
 
 

@@ -31,11 +31,14 @@ class Meter:
     stats: Stats
     _samples: deque[tuple[float, int, int, int]] = field(default_factory=deque)
 
+    def __post_init__(self) -> None:
+        self._sample(self.stats.started)
+
     def line(self, now: float) -> str:
         """The line at monotonic time ``now``."""
         stats = self.stats
         accepted = stats.accepted
-        self._samples.append((now, stats.file_requests, stats.bytes_fetched, accepted))
+        self._sample(now)
         while now - self._samples[0][0] > _WINDOW and len(self._samples) > 2:
             self._samples.popleft()
         then, files, fetched, had = self._samples[0]
@@ -51,6 +54,10 @@ class Meter:
                 left = max(stats.want - accepted, 0) * span / (accepted - had)
                 parts.append(f"about {duration(left)} left")
         return " · ".join(parts) + "".join(self._waits(now))
+
+    def _sample(self, now: float) -> None:
+        stats = self.stats
+        self._samples.append((now, stats.file_requests, stats.bytes_fetched, stats.accepted))
 
     def _waits(self, now: float) -> list[str]:
         waits = []

@@ -26,6 +26,37 @@ STATES: Mapping[str, str] = MappingProxyType(
 """State -> what it means, in the order of the table."""
 
 
+OUTCOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "bad_encoding": "the reply cannot be unpacked",
+        "bad_post": "the source's entry makes no sense",
+        "bad_url": "the source names no usable address",
+        "blocked_address": "a private address, which only net.allow_hosts opens",
+        "connect_failed": "the host could not be reached",
+        "crashed": "an error of ours; please report it",
+        "deleted": "deleted at the source",
+        "format_not_allowed": "no format that is opened here",
+        "gone": "no longer there",
+        "hidden": "the source shows its file to nobody like us",
+        "http_404": "no longer there",
+        "http_410": "no longer there",
+        "md5_mismatch": "other bytes than the source says, again and again",
+        "no_file": "the source gives no file",
+        "noai": "its host does not want it in training sets",
+        "not_an_image": "the bytes are no picture",
+        "out_of_memory": "too large for this machine",
+        "size_mismatch": "more or fewer bytes than were said, again and again",
+        "timeout": "its host did not answer in time, again and again",
+        "too_big": "more bytes than net.max_file_bytes",
+        "too_many_pixels": "more pixels than resolution.max_pixels",
+        "too_many_redirects": "its host sends us round and round",
+        "truncated": "the file ends too early",
+        "unreadable": "this file may not be read",
+    }
+)
+"""What reasons of failed and unavailable works mean; those of rejected ones are the filters'."""
+
+
 def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = None) -> str:
     """State, reason, count, share of all, an example, and what the reason means.
 
@@ -37,12 +68,18 @@ def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = 
     for row in sorted(rows, key=lambda r: (order.index(r.state), -r.count, r.reason or "")):
         line = [row.state, row.reason, row.count, f"{row.count / total:.1%}", row.example]
         if explanations is not None:
-            line.append(explanations.get(row.reason or "") or STATES[row.state])
+            line.append(_meaning(row, explanations))
         lines.append(line)
     headings = ["state", "reason", "count", "share", "example"]
     if explanations is not None:
         headings.append("meaning")
     return table(headings, lines, right="count share")
+
+
+def _meaning(row: Row, explanations: Mapping[str, str]) -> str:
+    # A filter and a failed download may use the same word, and mean different things.
+    known = explanations if row.state == "rejected" else OUTCOMES
+    return known.get(row.reason or "") or STATES[row.state]
 
 
 def totals(summary: Summary) -> str:

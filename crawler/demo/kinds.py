@@ -57,6 +57,8 @@ KINDS: Final[Mapping[str, Fate]] = MappingProxyType(
         "kaomoji": _ACCEPTED,
         "parent": _ACCEPTED,
         "child": _ACCEPTED,
+        # good pictures the site has deleted: their files are there, listings leave them out
+        "deleted": Fate("accepted", unlisted=True),
         # the same picture again
         "original_of_copy": _ACCEPTED,
         "near_duplicate": Fate("duplicate"),
@@ -68,21 +70,23 @@ KINDS: Final[Mapping[str, Fate]] = MappingProxyType(
         # trouble that does not
         "dead": Fate("failed", "http_404"),
         "md5_mismatch": Fate("failed", "md5_mismatch"),
+        "cut_upload": Fate("failed", "truncated"),
         # not to be had
         "hidden": Fate("unavailable", "hidden"),
         "hidden_banned": Fate("unavailable", "hidden"),
-        "deleted": Fate("unavailable", "deleted", unlisted=True),
         # refused by what the site says
         "blocked_tag": _rejected("blocked_content"),
         "blocked_age_coded": _rejected("blocked_content"),
         "rating_q": _rejected("rating", unlisted=True),
         "rating_e": _rejected("rating", unlisted=True),
         "too_small": _rejected("too_small", unlisted=True),
+        "lowres": _rejected("lowres", unlisted=True),
         "too_few_pixels": _rejected("too_few_pixels", unlisted=True),
         "upscaled": _rejected("upscaled"),
         "resized": _rejected("resized"),
         "image_sample": _rejected("sample"),
         "jpeg_artifacts": _rejected("jpeg_artifacts"),
+        "corrupted": _rejected("corrupted"),
         "monochrome": _rejected("monochrome"),
         "greyscale": _rejected("monochrome"),
         "deep_grey": _rejected("monochrome"),
@@ -95,6 +99,5 @@ KINDS: Final[Mapping[str, Fate]] = MappingProxyType(
         # refused by what is seen
         "low_quality": _rejected("low_quality"),
         "blurred": _rejected("blurred"),
-        "corrupted": _rejected("corrupted"),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import socket
 import struct
 import threading
@@ -50,6 +51,7 @@ from crawler.demo.posts import World
 
 CHUNK: Final = 65_536
 NOTED: Final = ("Referer", "Cookie", "Accept", "If-None-Match")
+_SECRET: Final = re.compile(r"((?:^|&)api_key=)[^&]*")
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ class _Exchange:
             host=self.host,
             method=self.request.method,
             path=self.request.path,
-            query=self.request.rel_url.query_string,
+            query=_SECRET.sub(r"\1***", self.request.rel_url.query_string),
             user_agent=headers.get("User-Agent"),
             range=headers.get("Range"),
             if_range=headers.get("If-Range"),

@@ -31,7 +31,6 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 IMPLICATIONS: Final = (
     ("greyscale", "monochrome"),
-    ("image_sample", "resized"),
     ("absurdres", "highres"),
     ("animated_gif", "animated"),
 )
@@ -98,20 +97,21 @@ PLANS: Final = (
     _Plan("error_once", 1),
     _Plan("truncated_once", 1),
     _Plan("replaced", 1),
-    _Plan("dead", 2),
+    _Plan("dead", 2, _CARD),
     _Plan("md5_mismatch", 2),
     _Plan("hidden", 2, _CARD, post={"hidden": True}),
     _Plan("hidden_banned", 2, _CARD, post={"hidden": True, "is_banned": True}),
-    _Plan("deleted", 4, post={"is_deleted": True}),
+    _Plan("deleted", 3, post={"is_deleted": True}),
     _Plan("blocked_tag", 3, _CARD, general=("loli",), post={"rating": "s"}),
     _Plan("blocked_age_coded", 2, _CARD, general=("child",), post={"rating": "s"}),
     _Plan("rating_q", 3, _CARD, post={"rating": "q"}),
     _Plan("rating_e", 2, _CARD, post={"rating": "e"}),
-    _Plan("too_small", 4, sizes=((300, 400), (480, 640), (500, 500), (600, 900))),
+    _Plan("too_small", 4, sizes=((300, 700), (480, 640), (520, 500), (600, 900))),
+    _Plan("lowres", 2, sizes=((300, 400), (500, 480))),
     _Plan("too_few_pixels", 2, sizes=((780, 800), (800, 900))),
     _Plan("upscaled", 3, {"drawn": 0.5}, meta=("upscaled",)),
     _Plan("resized", 2, {"drawn": 0.8}, meta=("resized",)),
-    _Plan("image_sample", 2, {"quality": 85}, meta=("image_sample", "resized")),
+    _Plan("image_sample", 2, {"quality": 85}, meta=("image_sample",)),
     _Plan("jpeg_artifacts", 2, {"quality": 35}, meta=("jpeg_artifacts",)),
     _Plan("monochrome", 2, {"grey": True}, general=("monochrome",)),
     _Plan("greyscale", 2, {"mode": "L"}, general=("monochrome", "greyscale")),
@@ -136,13 +136,14 @@ PLANS: Final = (
     ),
     _Plan("low_quality", 3, {"quality": 8}),
     _Plan("blurred", 3, {"blur": 14.0}),
-    _Plan("corrupted", 2, {"cut": 0.55}),
+    _Plan("cut_upload", 2, {"cut": 0.55}),
+    _Plan("corrupted", 1, _CARD, meta=("corrupted_image",)),
 )
 OTHER_PLANS: Final = (
     _Plan("highres_solo", 30),
     _Plan("plain", 6, sizes=PLAIN, solo=False),
     _Plan("official_art", 2, meta=("official_art",)),
-    _Plan("too_small", 2, sizes=((400, 500),)),
+    _Plan("too_small", 2, sizes=((400, 620),)),
 )
 
 
@@ -165,14 +166,15 @@ def default_world(seed: int = 1, gallery: Gallery | None = None) -> World:
     rng.shuffle(drafts)
     gallery = gallery or Gallery()
     recipes = [draft.recipe for draft in drafts]
-    spare = [replace(d.recipe, seed=d.recipe.seed + 1) for d in drafts if d.plan.kind == "replaced"]
+    # The file that was replaced is gone: only its name is ever seen.
+    spare = [replace(d.recipe, style="card") for d in drafts if d.plan.kind == "replaced"]
     media = gallery.media([*recipes, *spare])
-    replacements = iter(media[len(recipes) :])
+    gone = iter(media[len(recipes) :])
     posts = []
     for number, (draft, one) in enumerate(zip(drafts, media, strict=False)):
         post = _post(rng, number, draft, one)
         if draft.plan.kind == "replaced":
-            post = replace(post, replacement=next(replacements))
+            post = replace(post, media=next(gone), replacement=post.media)
         posts.append(post)
     posts = _related(posts)
     return World(

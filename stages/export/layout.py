@@ -131,6 +131,7 @@ class _Sync:
             removed=removed,
             skipped=dict(sorted((unusable + Counter(skipped)).items())),
             folder=self.out,
+            files=tuple((m.item.image.sha256 or "", self.out / m.file) for m in in_order),
         )
 
     # -- whose folder it is

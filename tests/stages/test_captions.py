@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ TAGS = {
 }
 
 
-def caption(tags: dict[str, tuple[str, ...]], image: dict[str, Any] | None = None, **o: Any) -> str:
+def caption(
+    tags: Mapping[str, tuple[str, ...]], image: dict[str, Any] | None = None, **o: Any
+) -> str:
     fields = {"tags": tags, **(image or {})}
     given_image = AcceptedImage(0, "s", "1", "00", Path("x"), "jpg", 1, 1, 1, "accepted", **fields)
     return Captioner(CaptionOptions(**o)).caption(given_image)

@@ -107,6 +107,12 @@ def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path: Path) -> None:
     assert out.changed == ("16 bit",)
 
 
+def test_a_colour_key_of_16_bit_grey_becomes_white(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.array([[0, 300, 65535]], dtype=np.uint16))
+    out = prepared(tmp_path, encoded(grey, "PNG", transparency=300))
+    assert pixels(out.data)[0, :, 0].tolist() == [0, 255, 255]
+
+
 @pytest.mark.parametrize("mode", ["P", "1"])
 def test_palettes_and_bitmaps_become_rgb(tmp_path: Path, mode: str) -> None:
     image = noise(16, 16).quantize(16) if mode == "P" else noise(16, 16).convert("1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from crawler.adapters.base import ApiStatus, Check, Http
 from crawler.adapters.danbooru.answers import is_tag_limit
@@ -12,6 +12,8 @@ from crawler.adapters.danbooru.post import ONLY, post_id, to_candidate
 from crawler.errors import BadAnswer
 from crawler.site import Site
 from storage.records import Json
+
+_Posts: TypeAlias = list[dict[str, Any]]
 
 COMMON = ("1girl", "solo", "long_hair")
 """Tags that every site of this software has many posts of."""
@@ -110,12 +112,10 @@ class _Examination:
         return f"{found[0]['antecedent_name']} is an alias" if found else "the site has none"
 
     async def hidden(self) -> str:
-        try:
-            posts = await self._posts("status:banned", only="id,md5,file_url,is_banned")
-        except _Unmet:
-            return "none listed"
-        shown = [post["id"] for post in posts if "md5" in post or "file_url" in post]
-        _require(not shown, f"banned posts give a file: {shown}")
+        posts = await self._listed("status:banned", only="id,md5,file_url,is_banned")
+        for post in posts:
+            _require(post["is_banned"] is True, f"status:banned lists post {post['id']}")
+            _require("md5" not in post and "file_url" not in post, f"{post['id']} gives a file")
         return f"{len(posts)} banned posts give none"
 
     async def counts(self) -> str:
@@ -126,21 +126,22 @@ class _Examination:
             raise _Unmet(f"got {answer!r:.100}")
         return f"{counts['posts']} posts of {COMMON[0]}"
 
-    async def _posts(
-        self, tags: str, *, page: str = f"b{TOP}", only: str = "id"
-    ) -> list[dict[str, Any]]:
-        params = {"tags": tags, "page": page, "limit": "3", "only": only}
-        found = _dicts(await self.http.get_json(f"{self.site.base_url}/posts.json", params))
+    async def _posts(self, tags: str, *, page: str = f"b{TOP}", only: str = "id") -> _Posts:
+        found = await self._listed(tags, page=page, only=only)
         _require(bool(found), "nothing is listed")
         return found
 
+    async def _listed(self, tags: str, *, page: str = f"b{TOP}", only: str = "id") -> _Posts:
+        params = {"tags": tags, "page": page, "limit": "3", "only": only}
+        return _dicts(await self.http.get_json(f"{self.site.base_url}/posts.json", params))
 
-def _dicts(answer: Json) -> list[dict[str, Any]]:
+
+def _dicts(answer: Json) -> _Posts:
     _require(isinstance(answer, list) and all(isinstance(r, dict) for r in answer), "not a list")
     return list(answer)
 
 
-def _ids(posts: list[dict[str, Any]]) -> list[int]:
+def _ids(posts: _Posts) -> list[int]:
     ids = [number for post in posts if (number := post_id(post)) is not None]
     _require(len(ids) == len(posts), "a post has no id")
     return ids

@@ -100,11 +100,11 @@ class Query:
         words = [t if isinstance(t, str) else t.sign + t.text for t in self.tokens]
         if not any(word in ("or", ")") for word in words):
             return " ".join(sorted({word for word in words if word != "and"}))
-        spaced = [
-            word if after == ")" or word.endswith("(") and isinstance(token, str) else f"{word} "
-            for word, token, after in zip(words, self.tokens, [*words[1:], ")"], strict=True)
-        ]
-        return "".join(spaced)
+        text = ""
+        for word, token, after in zip(words, self.tokens, [*words[1:], ")"], strict=True):
+            opens = isinstance(token, str) and token.endswith("(")
+            text += word if opens or after == ")" else f"{word} "
+        return text
 
     def narrowed(self, *words: str) -> str:
         """This search and all of ``words``: what is sent for one tier."""
@@ -210,9 +210,9 @@ def _balanced(word: str) -> bool:
 
 def _check_operators(tokens: list[Term | str], text: str) -> None:
     """``or`` and ``and`` stand between two things, and a group holds something."""
-    for before, token, after in zip(["(", *tokens], tokens, [*tokens[1:], ")"], strict=False):
+    for before, word, after in zip(["(", *tokens], tokens, [*tokens[1:], ")"], strict=False):
         opened = isinstance(before, str) and before.endswith(("(", "or", "and"))
-        if token in ("or", "and") and (opened or after in (")", "or", "and")):
-            raise UsageError(f"{token!r} needs a term on either side in {text!r}")
-        if opened and token == ")":
+        if word in ("or", "and") and (opened or after in (")", "or", "and")):
+            raise UsageError(f"{word!r} needs a term on either side in {text!r}")
+        if word == ")" and opened:
             raise UsageError(f"an empty group in {text!r}")

@@ -90,6 +90,8 @@ class Server:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             return
+        except asyncio.CancelledError:
+            return  # the server is closing; asyncio would log what its own callback meets
         finally:
             writer.close()
             self._tasks.discard(task)

@@ -29,7 +29,7 @@ class Recording:
         self.left = list(exchanges)
 
     def respond(self, path: str, params: dict[str, str]) -> Answer:
-        expected = self.left.pop(0) if self.left else {"path": "no further request"}
+        expected: dict[str, Any] = self.left.pop(0) if self.left else {"path": "nothing more"}
         got = {"path": path, "params": {k: params.get(k) for k in expected.get("params", {})}}
         if got != {"path": expected["path"], "params": expected.get("params", {})}:
             return 418, {"expected": expected, "got": [path, params]}
@@ -41,7 +41,7 @@ async def test_recorded(file: Path) -> None:
     case = json.loads(file.read_text("utf-8"))
     recording = Recording(case["exchanges"])
     async with loopback(recording.respond) as site, face(site_at(site.base_url)) as http:
-        options = {
+        options: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in case["options"].items()
         }
         adapter = Danbooru(site_at(site.base_url), DanbooruOptions(**options))

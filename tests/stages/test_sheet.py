@@ -1,0 +1,116 @@
+"""The contact sheet: every work has its cell, readable words and the same bytes each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.errors import BadOption, FolderNotOurs
+from stages.export.sheet import Sheet, SheetOptions
+from tests.stages.conftest import Make, encoded
+
+
+def cells(path: Path, cell: int, columns: int) -> np.ndarray:
+    """The mean colour of the middle of each cell of the first row."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    middle = [8 + cell // 2 + i * (cell + 8) for i in range(columns)]
+    top = 8 + cell // 2
+    return np.array([pixels[top - 5 : top + 5, x - 5 : x + 5].mean((0, 1)) for x in middle])
+
+
+def test_pictures_appear_in_their_order(make: Make, tmp_path: Path) -> None:
+    colours = [(200, 20, 20), (20, 200, 20), (20, 20, 200)]
+    images = [
+        make(str(i), encoded(Image.new("RGB", (400, 300 + i), c), "PNG"))
+        for i, c in enumerate(colours)
+    ]
+    out = tmp_path / "new" / "sheet.jpg"
+    report = Sheet(SheetOptions(columns=3, cell=200)).write(images, out)
+    assert (report.written, report.skipped) == (3, {})
+    # Pictures stand on the bottom of their cells, which the middle still shows.
+    assert np.abs(cells(out, 200, 3) - colours).max() < 12
+
+
+def test_the_same_works_give_the_same_file_untouched(make: Make, tmp_path: Path) -> None:
+    images, out = [make("1"), make("2")], tmp_path / "sheet.jpg"
+    Sheet(SheetOptions()).write(images, out)
+    before = out.stat()
+    report = Sheet(SheetOptions()).write(images, out)
+    assert (report.written, report.unchanged) == (0, 2)
+    assert (out.stat().st_ino, out.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert Sheet(SheetOptions()).write(images[:1], out).written == 1
+
+
+def test_works_without_a_readable_file_have_a_grey_cell_with_words(
+    make: Make, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"not a picture")
+    images = [
+        make("1", path=None, state="rejected", reason="upscaled", measured=0.8312, threshold=0.5),
+        make("2", path=tmp_path / "gone"),
+        make("3", path=broken),
+    ]
+    out = tmp_path / "sheet.jpg"
+    Sheet(SheetOptions(columns=3, cell=200)).write(images, out)
+    with Image.open(out) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    for i in range(3):
+        corner = pixels[12:60, 12 + i * 208 : 190 + i * 208]
+        assert np.abs(corner - 200).max() <= 3
+        words = pixels[100:125, 12 + i * 208 : 190 + i * 208]
+        assert words.min() < 80
+
+
+def test_a_reason_is_written_with_what_was_measured(make: Make, tmp_path: Path) -> None:
+    plain, told = make("1"), make("1", state="rejected", reason="small", measured=1, threshold=2)
+    silent = SheetOptions(columns=1, cell=200, fields=("reason",))
+    Sheet(silent).write([plain], tmp_path / "a.jpg")
+    Sheet(silent).write([told], tmp_path / "b.jpg")
+    with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
+        assert a.size == b.size
+        below_a, below_b = (np.asarray(i.convert("L"))[210:].astype(int) for i in (a, b))
+    assert below_a.min() > 200
+    assert below_b.min() < 130
+
+
+def test_a_long_list_is_cut_and_the_sheet_says_so(make: Make, tmp_path: Path) -> None:
+    images = [make("1"), make("2"), make("3")]
+    options = SheetOptions(columns=2, cell=100, max_cells=2)
+    report = Sheet(options).write(images, tmp_path / "a.jpg")
+    assert report.skipped == {"over_max_cells": 1}
+    Sheet(options).write(images[:2], tmp_path / "b.jpg")
+    with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
+        assert a.height > b.height
+        assert np.asarray(a.convert("L"))[b.height :].min() < 130
+
+
+def test_no_works_still_give_a_sheet(tmp_path: Path) -> None:
+    report = Sheet(SheetOptions()).write([], tmp_path / "sheet.jpg")
+    assert report.written == 0
+    with Image.open(tmp_path / "sheet.jpg") as image:
+        assert np.asarray(image.convert("L")).min() < 130
+
+
+def test_a_file_that_is_no_sheet_is_never_replaced(make: Make, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(encoded(Image.new("RGB", (8, 8)), "JPEG"))
+    before = photo.read_bytes()
+    with pytest.raises(FolderNotOurs):
+        Sheet(SheetOptions()).write([make("1")], photo)
+    assert photo.read_bytes() == before
+    with pytest.raises(BadOption):
+        Sheet(SheetOptions()).write([make("1")], tmp_path / "sheet.png")
+
+
+def test_an_unknown_field_and_a_sheet_too_tall_are_refused(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="artist"):
+        Sheet(SheetOptions(fields=("colour",)))
+    tall = SheetOptions(columns=1, cell=1024, max_cells=1000)
+    with pytest.raises(BadOption, match="tall"):
+        Sheet(tall).write([make("1")] * 70, tmp_path / "sheet.jpg")
+    assert not (tmp_path / "sheet.jpg").exists()
