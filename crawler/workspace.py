@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, fields
@@ -284,7 +285,7 @@ class Workspace:
             for name, value in options.items()
         }
         if crawl is not None and "trigger" in {f.name for f in fields(made.Options)}:
-            values.setdefault("trigger", self._known_crawl(crawl).resolved.replace("_", " "))
+            values.setdefault("trigger", trigger_of(self._known_crawl(crawl).resolved))
         report: ExportReport = made(made.Options(**values)).write(images, out)
         record_export(self.path / workspace.CATALOG, report.files)
         return report
@@ -323,6 +324,13 @@ class Workspace:
             write_once(
                 self.path / workspace.CATALOG, lambda db: stream.acknowledge(db, consumer, seq)
             )
+
+
+def trigger_of(query: str) -> str:
+    """A word to train from a search: its first tag, without what folders cannot hold."""
+    words = [word for word in query.split() if word[0] not in "-~(" and ":" not in word]
+    name = (words or [query])[0].replace("_", " ")
+    return " ".join(re.sub(r'[/\\:*?"<>|,{}]+', " ", name).split())
 
 
 def adapter_origin(adapter: Adapter, source: str, settings: Settings) -> str:

@@ -28,7 +28,7 @@ from crawler.cli.options import NAMES, crawl_options
     show_default=True,
     help="Parts of the search, the best first.",
 )
-@click.option("--source", default="danbooru", show_default=True)
+@click.option("--source", default="danbooru", show_default=True, help="Where to look.")
 @crawl_options
 def command(**given: Any) -> None:
     """Gather the best pictures of TAG, and lay them out in --out with captions and a contact sheet.

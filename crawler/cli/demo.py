@@ -16,7 +16,9 @@ from crawler.cli.options import debug_option
     help="Serve these pictures instead of drawn ones.",
 )
 @click.option("--keep", is_flag=True, help="Keep what an earlier demo left in ./trawl-demo.")
-@click.option("--want", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option(
+    "--want", type=click.IntRange(min=1), default=200, show_default=True, help="Stop at so many."
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -29,6 +29,7 @@ _ON_A_SCREEN = 100
     type=click.Choice(["table", "json", "ndjson", "csv", "paths"]),
     default="table",
     show_default=True,
+    help="How to print them.",
 )
 @click.option("-0", "nul", is_flag=True, help="With paths: end names with NUL, for xargs -0.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many; a table: 100.")

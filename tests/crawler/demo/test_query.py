@@ -75,6 +75,7 @@ def test_very_deep_parentheses_are_a_syntax_error() -> None:
         (r"source:a\ b", Metatag("source", "a b")),
         ("(id:5)", Metatag("id", "5")),
         ("unknown:5", Tag("unknown:5")),
+        ("a)", Tag("a)")),
         ("a and b", All((Tag("a"), Tag("b")))),
     ],
 )
@@ -82,7 +83,7 @@ def test_grammar(text: str, root: object) -> None:
     assert parse(text).root == root
 
 
-@pytest.mark.parametrize("text", ["or", "a or", "(a", "a)", "--a", "-", 'source:"x', "and b"])
+@pytest.mark.parametrize("text", ["or", "a or", "(a", ")", "--a", "-", 'source:"x', "and b"])
 def test_broken_searches_are_syntax_errors(text: str) -> None:
     with pytest.raises(QuerySyntaxError):
         parse(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ def found(world: World, text: str) -> list[int]:
         ("solo", lambda p: "solo" in p.tags),
         ("solo -hat", lambda p: "solo" in p.tags and "hat" not in p.tags),
         ("~hat ~moon", lambda p: "hat" in p.tags or "moon" in p.tags),
-        ("hakurei_reimu (hat or moon)", lambda p: "hakurei_reimu" in p.tags and ("hat" in p.tags or "moon" in p.tags)),
+        ("solo (hat or moon)", lambda p: "solo" in p.tags and bool({"hat", "moon"} & {*p.tags})),
         ("*_ribbon", lambda p: "hair_ribbon" in p.tags),
         ("rating:g,s", lambda p: p.rating in "gs"),
         ("rating:explicit", lambda p: p.rating == "e"),
@@ -77,6 +78,4 @@ def test_any_text_can_be_searched_for(world: World, text: str) -> None:
 
 @given(pattern=st.text(alphabet="ab*", max_size=12), name=st.text(alphabet="ab", max_size=12))
 def test_wildcards_are_those_of_a_shell(pattern: str, name: str) -> None:
-    from fnmatch import fnmatchcase
-
     assert (like(pattern).fullmatch(name) is not None) == fnmatchcase(name, pattern)

@@ -1,0 +1,155 @@
+"""Runs trawl and the demo site as a user does: processes of their own, in folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crawler.demo.ledger import Ledger
+
+CONTACT = "scenario@example.org"
+TIMEOUT = 90.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a demo site listens: ``allow_hosts`` are its two ``host:port`` pairs."""
+
+    base_url: str
+    cdn_url: str
+
+    @property
+    def allow_hosts(self) -> str:
+        return ",".join(url.removeprefix("http://") for url in (self.base_url, self.cdn_url))
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def lines(self) -> list[str]:
+        """What a user is told of an error."""
+        return [line for line in self.err.splitlines() if line.startswith(("trawl:", "       "))]
+
+
+@dataclass(frozen=True)
+class Trawl:
+    """``trawl`` with settings, state and working directory below ``home``.
+
+    ``site`` is the demo site that stands for Danbooru; ``settings`` are further ``TRAWL_*``.
+    """
+
+    home: Path
+    site: Address | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        plain = {k: v for k, v in os.environ.items() if not k.startswith("TRAWL_")}
+        for name in ("STATE", "CONFIG", "CACHE", "DATA"):
+            plain[f"XDG_{name}_HOME"] = str(self.home / "xdg" / name.lower())
+        plain["TRAWL_NET__CONTACT"] = CONTACT
+        if self.site is not None:
+            plain["TRAWL_SITES__DANBOORU__BASE_URL"] = self.site.base_url
+            plain["TRAWL_SITES__DANBOORU__RATE"] = "1000"
+            plain["TRAWL_NET__ALLOW_HOSTS"] = self.site.allow_hosts
+        return plain | dict(self.settings)
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Start a command in a session of its own, so that nothing of it outlives a kill."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "crawler.cli.main", *map(str, words)],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *words: str | Path, code: int | None = 0) -> Done:
+        """Run a command to its end, which is to be exit ``code`` (None: any)."""
+        began = time.monotonic()
+        process = self.start(*words)
+        try:
+            out, err = process.communicate(timeout=TIMEOUT)
+        finally:
+            kill(process)
+        done = Done(process.returncode, out, err, time.monotonic() - began)
+        assert "Traceback" not in err, err
+        assert code is None or done.code == code, f"exit {done.code}\n{out}\n{err}"
+        return done
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = TIMEOUT) -> Done:
+        """Wait for a command that :meth:`start` began."""
+        began = time.monotonic()
+        try:
+            out, err = process.communicate(timeout=timeout)
+        finally:
+            kill(process)
+        return Done(process.returncode, out, err, time.monotonic() - began)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL to a process and all it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@dataclass
+class DemoProcess:
+    """``python -m crawler.demo`` with its ledger in a file."""
+
+    ledger_file: Path
+    words: Sequence[str] = ()
+    address: Address = field(init=False)
+
+    def __enter__(self) -> DemoProcess:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "crawler.demo", "--ledger", str(self.ledger_file), *self.words],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        ready = json.loads(self._process.stdout.readline())
+        self.address = Address(ready["base_url"], ready["cdn_url"])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        kill(self._process)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger.read(self.ledger_file)
+
+
+def wait_for(happened: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+    """Wait until something happened."""
+    end = time.monotonic() + timeout
+    while not happened():
+        assert time.monotonic() < end, f"waited {timeout:g} s in vain for {what}"
+        time.sleep(0.005)
+
+
+def numbers(pattern: str, text: str) -> tuple[int, ...]:
+    """The integers that a pattern finds in a text."""
+    found = re.search(pattern, text)
+    assert found is not None, f"{pattern!r} is not in:\n{text}"
+    return tuple(map(int, found.groups()))
