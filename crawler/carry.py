@@ -10,7 +10,7 @@ from crawler.acquire import Acquired, Arrived, Ladder, Withdrawn, spool
 from crawler.errors import ChallengePage, FetchError
 from crawler.opening import Request
 from crawler.stats import Stats
-from storage import candidates, works
+from storage import candidates, purge, works
 from storage.files import FileStore
 from storage.reader import Reader
 from storage.records import Candidate, Image, Ruling, Rung, Work
@@ -45,6 +45,7 @@ class Carrier:
     tools: Tools
     crawl_id: str
     stats: Stats
+    _rejected: int = 0
 
     async def settle(self, work: Work) -> list[Settled]:
         """Bring a work to its verdict; returns every work whose state changed by it.
@@ -106,6 +107,21 @@ class Carrier:
 
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
         ruling = self.request.rules.of_picture(got.candidate, got.picture.measures)
+        settled = await self._commit_picture(work, got, ruling)
+        if ruling.state == "rejected":
+            await self._keep_budget(got.picture.bytes)
+        return settled
+
+    async def _keep_budget(self, size: int) -> None:
+        """Drop old rejected bytes now and then, not only at the end of a run of many days."""
+        self._rejected += size
+        if self._rejected * 20 > self.tools.rejected_budget:
+            self._rejected = 0
+            await self.tools.writer.do(
+                lambda db: purge.drop_rejected(db, self.tools.store, self.tools.rejected_budget)
+            )
+
+    async def _commit_picture(self, work: Work, got: Acquired, ruling: Ruling) -> list[Settled]:
         try:
             return await self.tools.writer.do(
                 lambda db: works.settle_picture(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,6 +46,8 @@ LOAD = 500
 """Works loaded from the catalog at a time."""
 GRACE = 10.0
 """Seconds that what is in flight gets after the first stop."""
+PROGRESS = 5.0
+"""Seconds between progress reports."""
 SOURCE_TROUBLE = 20
 """Equal unexpected errors in a row that stop the source."""
 
@@ -63,9 +65,11 @@ class Engine:
     _deadline: float | None = None
     _error: TrawlError | None = None
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _pages: AsyncIterator[Page] | None = None
+    _listing: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _space_checked: float = 0.0
-    _rejected_since: int = 0
+    _progress_told: float = 0.0
     _trouble: tuple[str, int] = ("", 0)
 
     # -- what a Run calls ---------------------------------------------------------------------
@@ -94,9 +98,12 @@ class Engine:
         resolving …); what ends a crawl that has begun is told in the summary.
         """
         self._tools = tools
-        self._begin(await open_crawl(self.request, tools.writer, tools.http))
-        async with asyncio.TaskGroup() as group:
-            await self._loop(group)
+        self._begin(await self._open())
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._loop(group)
+        finally:
+            await self._leave_walk()
         rows = await tools.writer.do(self._end)
         summary = Summary(
             crawl_id=self._crawl.id,
@@ -113,12 +120,30 @@ class Engine:
 
     # -- beginning and end --------------------------------------------------------------------
 
+    async def _open(self) -> Opened:
+        """Open the crawl; a stop meanwhile ends it at once, for nothing is in flight yet."""
+        opening = asyncio.create_task(
+            open_crawl(self.request, self._tools.writer, self._tools.http)
+        )
+        stopped = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait((opening, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done() and self._error is not None:
+                raise self._error
+            return await opening
+        finally:
+            opening.cancel()
+            stopped.cancel()
+
+    async def _leave_walk(self) -> None:
+        if isinstance(self._pages, AsyncGenerator):
+            await self._pages.aclose()
+        self._pages = None
+
     def _begin(self, opened: Opened) -> None:
         self._crawl = opened.crawl
         self._walks = opened.walks
         self._carrier = Carrier(self.request, self._tools, opened.crawl.id, self.stats)
-        self._pages: AsyncIterator[Page] | None = None
-        self._listing: asyncio.Task[None] | None = None
         self._frontier = Frontier(
             want=self.request.want,
             concurrency=self._tools.concurrency,
@@ -127,7 +152,6 @@ class Engine:
         )
         self.stats.want = self.request.want
         self.stats.accepted_before = self.stats.accepted = opened.accepted
-        self.report(progress_report(self._crawl.id, self.stats))
 
     def _state(self) -> Literal["finished", "stopped", "failed"]:
         if isinstance(self._error, SourceError):
@@ -176,6 +200,7 @@ class Engine:
                 await self._advance(group)
             if self._done():
                 return
+            self._tell_progress()
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._deadline = None
                 self._give_back()
@@ -200,6 +225,12 @@ class Engine:
         self.stats.in_flight = frontier.in_flight
         if self._listing is None and self._walks and frontier.needs_listing(LOW_WATER):
             self._listing = group.create_task(self._list_page())
+
+    def _tell_progress(self) -> None:
+        now = time.monotonic()
+        if now - self._progress_told >= PROGRESS:
+            self._progress_told = now
+            self.report(progress_report(self._crawl.id, self.stats))
 
     def _done(self) -> bool:
         if self._tasks or self._listing is not None:

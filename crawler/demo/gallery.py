@@ -53,7 +53,9 @@ class Gallery:
     def media(self, recipes: Sequence[Recipe]) -> list[Media]:
         """The files of these recipes, in their order; missing ones are drawn first."""
         paths = {recipe: self._path(recipe) for recipe in recipes}
-        missing = [one for one, path in paths.items() if not _facts_path(path).exists()]
+        missing = [
+            one for one, path in paths.items() if not (path.exists() and _facts_path(path).exists())
+        ]
         # The largest first, so that no process is left alone with one at the end.
         missing.sort(key=lambda one: one.width * one.height, reverse=True)
         side_by_side(_draw_to, [(one, paths[one]) for one in missing])

@@ -118,10 +118,9 @@ def test_damaged_files_give_a_picture_or_a_picture_error(name: str, seed: int) -
         data[at] = random.integers(256)
     try:
         picture = Picture.open(bytes(data), Limits(max_pixels=1_000_000))
-    except PictureError as error:
-        assert error.reason
-    else:
-        assert picture.rgb.mode == "RGB"
+    except PictureError:
+        return
+    assert picture.rgb.size == (picture.display_width, picture.display_height)
 
 
 @pytest.mark.parametrize(
@@ -232,9 +231,9 @@ def half_clear(mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency_is_laid_on_white(mode: str) -> None:
-    picture = Picture.open(encode(half_clear("RGBA" if mode == "PA" else mode), "PNG"))
+    picture = Picture.open(encode(half_clear(mode), "PNG"))
     assert picture.has_alpha
     assert picture.rgb.getpixel((5, 5)) == (20, 20, 20)
     assert picture.rgb.getpixel((35, 5)) == (255, 255, 255)
@@ -260,9 +259,10 @@ def test_a_palette_with_partial_transparency_is_blended() -> None:
     assert picture.rgb.getpixel((0, 0)) == (127, 127, 127)
 
 
-def test_palette_with_alpha_mode_is_laid_on_white() -> None:
-    picture = Picture.open(encode(drawing().convert("P"), "PNG"))
-    picture._image = half_clear("RGBA").convert("PA")  # no format of ours decodes to it today
+def test_a_palette_with_an_alpha_channel_is_laid_on_white() -> None:
+    # No format that is decoded here gives this mode today.
+    picture = Picture(half_clear("RGBA").convert("PA"), "png", frames=1, bit_depth=8, bytes=0)
+    assert picture.rgb.getpixel((5, 5)) == (20, 20, 20)
     assert picture.rgb.getpixel((35, 5)) == (255, 255, 255)
 
 

@@ -12,7 +12,7 @@ import pytest
 from crawler.demo.posts import World
 from crawler.demo.site import DemoSite, ThreadedDemoSite
 from crawler.demo.world import default_world
-from tests.scenarios.driver import Address, Trawl
+from tests.scenarios.driver import Trawl, address
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +45,6 @@ def serve() -> Iterator[Serve]:
     yield start
     for running in reversed(open_sites):
         running.__exit__(None, None, None)
-
-
-def address(site: DemoSite) -> Address:
-    return Address(site.base_url, site.cdn_url)
 
 
 @pytest.fixture

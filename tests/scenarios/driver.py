@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crawler.demo.ledger import Ledger
+from crawler.demo.site import DemoSite
 
 CONTACT = "scenario@example.org"
 TIMEOUT = 90.0
@@ -29,6 +30,11 @@ class Address:
     @property
     def allow_hosts(self) -> str:
         return ",".join(url.removeprefix("http://") for url in (self.base_url, self.cdn_url))
+
+
+def address(site: DemoSite) -> Address:
+    """Where a site of this process listens."""
+    return Address(site.base_url, site.cdn_url)
 
 
 @dataclass(frozen=True)
