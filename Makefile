@@ -1,4 +1,4 @@
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 # The extras are installed once per change of pyproject.toml; each target makes what it lacks.
 .venv/run: pyproject.toml

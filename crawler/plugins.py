@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from crawler.errors import TrawlError, UsageError
-from crawler.settings import parse_names, parse_size, parse_switch
+from crawler.parsers import parse_names, parse_size, parse_switch
 
 if TYPE_CHECKING:
     from filters.policy import Judge

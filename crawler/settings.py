@@ -11,24 +11,28 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any
 
 from crawler.credentials import Secret, origin_of, user_folder, write_atomically
 from crawler.credentials import read as read_secrets
 from crawler.errors import ConfigError, TrawlError
+from crawler.parsers import (
+    Parser,
+    number_above,
+    parse_base_url,
+    parse_contact,
+    parse_duration,
+    parse_hosts,
+    parse_names,
+    parse_size,
+    whole_number,
+)
 from crawler.site import Net, Site
 
-Parser: TypeAlias = Callable[[Any], Any]
-"""Takes what was written (text from a flag or variable, any TOML value from a file)."""
-
-_UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3, "t": 4})
-_SECONDS = MappingProxyType({"d": 86400, "h": 3600, "m": 60, "s": 1})
 _RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS"})
 _SECRET = frozenset({"login", "api_key"})
 
@@ -198,99 +202,6 @@ def set_value(path: Path, key: str, given: str) -> Any:
     return value
 
 
-def parse_size(given: Any) -> int:
-    """A count of bytes or pixels: ``20G`` and ``0.9M`` are decimal, ``1GiB`` is binary."""
-    if type(given) is int and given >= 0:
-        return given
-    text = given if isinstance(given, str) else ""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*(?:([kmgt]?)(i?)b?)?", text.strip().lower())
-    if found is None or (found[3] and not found[2]):
-        raise ValueError("takes a size such as 20G, 0.9M, 1GiB or 1500")
-    return int(Decimal(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2] or ""])
-
-
-def parse_duration(given: Any) -> float:
-    """Seconds: ``2h``, ``1h30m``, ``45s``, ``2d``, or a bare number."""
-    if type(given) in (int, float) and given >= 0:
-        return float(given)
-    text = given.strip().lower() if isinstance(given, str) else ""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not re.fullmatch(r"(\d+d)?(\d+h)?(\d+m)?(\d+s)?", text) or not text:
-        raise ValueError("takes a time such as 2h, 1h30m, 45s or a number of seconds")
-    return float(sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)([dhms])", text)))
-
-
-def parse_switch(given: Any) -> bool:
-    """True or false, or in text: yes no on off 1 0."""
-    if isinstance(given, bool):
-        return given
-    word = given.lower() if isinstance(given, str) else ""
-    if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-        raise ValueError("takes true or false")
-    return word in ("true", "yes", "on", "1")
-
-
-def parse_names(given: Any) -> tuple[str, ...]:
-    """Names: a TOML list, or text with commas."""
-    if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
-    if isinstance(given, (list, tuple)) and all(isinstance(part, str) for part in given):
-        return tuple(given)
-    raise ValueError("takes names with commas between them")
-
-
-def _whole(low: int, high: int) -> Parser:
-    def read(given: Any) -> int:
-        text = str(given) if type(given) is int or isinstance(given, str) else ""
-        if not re.fullmatch(r"\d+", text) or not low <= int(text) <= high:
-            raise ValueError(f"takes a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def _number(above: float) -> Parser:
-    def read(given: Any) -> float:
-        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
-            raise ValueError("takes a number")
-        try:
-            value = float(given)
-        except ValueError:
-            raise ValueError("takes a number") from None
-        if not above < value < float("inf"):
-            raise ValueError(f"takes a number above {above:g}")
-        return value
-
-    return read
-
-
-def _contact(given: Any) -> str:
-    # It becomes a comment of the User-Agent header, which these characters would break.
-    if not isinstance(given, str) or not re.fullmatch(r"[ -'*-\[\]-~]*", given):
-        raise ValueError("takes a mail address, URL or user id in plain ASCII, without ( ) or \\")
-    return given.strip()
-
-
-def _hosts(given: Any) -> frozenset[str]:
-    hosts = parse_names(given)
-    for host in hosts:
-        if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", host):
-            raise ValueError("takes host:port, such as 127.0.0.1:8080")
-    return frozenset(host.lower() for host in hosts)
-
-
-def _base_url(given: Any) -> str:
-    if not isinstance(given, str):
-        raise ValueError("takes a URL")
-    parts = urlsplit(given)
-    extra = parts.username or parts.password or parts.query or parts.fragment
-    # Reading the port is what checks it; it raises ValueError.
-    if parts.scheme not in ("http", "https") or not parts.hostname or extra or parts.port == 0:
-        raise ValueError("takes an http or https URL without login, ? or #")
-    return given.rstrip("/")
-
-
 def _adapter(given: Any) -> str:
     if not isinstance(given, str) or not given:
         raise ValueError("takes the name of a source")
@@ -304,12 +215,12 @@ def _adapter(given: Any) -> str:
 def _fixed() -> dict[str, Parser]:
     """Key -> parser of the sections whose options are known, made from their dataclasses."""
     special: dict[str, Parser] = {
-        "net.contact": _contact,
-        "net.allow_hosts": _hosts,
-        "net.min_rate": _number(-1),
-        "net.attempts": _whole(1, 100),
-        "net.connections": _whole(1, 1024),
-        "limits.concurrency": _whole(1, 1024),
+        "net.contact": parse_contact,
+        "net.allow_hosts": parse_hosts,
+        "net.min_rate": number_above(-1),
+        "net.attempts": whole_number(1, 100),
+        "net.connections": whole_number(1, 1024),
+        "limits.concurrency": whole_number(1, 1024),
     }
     by_type: dict[str, Parser] = {"float": parse_duration}
     fixed: dict[str, Parser] = {"policy.allow": parse_names}
@@ -324,9 +235,9 @@ _FIXED: Mapping[str, Parser] = MappingProxyType(_fixed())
 _SITE: Mapping[str, Parser] = MappingProxyType(
     {
         "adapter": _adapter,
-        "base_url": _base_url,
-        "rate": _number(0),
-        "connections": _whole(1, 64),
+        "base_url": parse_base_url,
+        "rate": number_above(0),
+        "connections": whole_number(1, 64),
     }
 )
 

@@ -24,15 +24,25 @@ from crawler.cli.options import debug_option
     type=click.Path(file_okay=False, path_type=Path),
     help="The finished folder; else in ./trawl-demo.",
 )
+@click.option(
+    "--serve", is_flag=True, help="Only run the site, and print the settings that lead to it."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @debug_option
-def command(pictures: Path | None, keep: bool, want: int, out: Path | None, quiet: bool) -> None:
+def command(
+    pictures: Path | None, keep: bool, want: int, out: Path | None, serve: bool, quiet: bool
+) -> None:
     """Start a small site on this machine that speaks as Danbooru does, and gather from it.
 
     What runs is `trawl character hakurei_reimu`. Nothing leaves this machine.
+
+    With --serve the site stays until it is interrupted, for you to try commands on.
     """
     import asyncio
 
-    from crawler.cli.demonstration import demonstrate
+    from crawler.cli import demonstration
 
-    asyncio.run(demonstrate(pictures, keep=keep, want=want, out=out, quiet=quiet))
+    if serve:
+        asyncio.run(demonstration.serve(pictures))
+        return
+    asyncio.run(demonstration.demonstrate(pictures, keep=keep, want=want, out=out, quiet=quiet))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
+import signal
 from pathlib import Path
 
 import click
 
 from crawler.cli.character import command as character
 from crawler.cli.character_set import character_set, gather
+from crawler.cli.output import write
 from crawler.demo.site import DemoSite
 from crawler.demo.world import REIMU, World, default_world, pictures_world
 from crawler.errors import UsageError
@@ -46,6 +49,22 @@ async def demonstrate(
         }
         # Without the user's environment: what it says of the real site (a login) is not for ours.
         await gather(character_set(given, flags=flags, environ={}))
+
+
+async def serve(pictures: Path | None) -> None:
+    """Run the site until a signal comes; standard output gets the settings, for a shell to read."""
+    world = await asyncio.to_thread(_world, pictures)
+    ended = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, ended.set)
+    async with DemoSite(world) as site:
+        settings = {
+            "TRAWL_SITES__DANBOORU__BASE_URL": site.base_url,
+            "TRAWL_SITES__DANBOORU__RATE": f"{_RATE:g}",
+            "TRAWL_NET__ALLOW_HOSTS": site.allow_hosts,
+        }
+        write("\n".join(f"export {name}={shlex.quote(value)}" for name, value in settings.items()))
+        await ended.wait()
 
 
 def _world(pictures: Path | None) -> World:

@@ -32,7 +32,7 @@ def command(online: str | None, workspace: str | None, as_json: bool, trust_work
     from crawler.settings import load
 
     path = find_workspace(workspace)
-    checks = local_checks(path)
+    checks = local_checks(path, trust_workspace=trust_workspace)
 
     def tell(name: str, ok: bool, detail: str) -> None:
         if not as_json:

@@ -33,7 +33,7 @@ _SOUND_SQLITE = (3, 51, 3)
 """Earlier ones may corrupt a write-ahead log when two connections write and checkpoint at once."""
 
 
-def local_checks(workspace: Path) -> list[Check]:
+def local_checks(workspace: Path, *, trust_workspace: bool = False) -> list[Check]:
     """Everything that can be seen without the network."""
     return [
         Check("python", sys.version_info >= (3, 11), platform.python_version()),
@@ -44,7 +44,7 @@ def local_checks(workspace: Path) -> list[Check]:
         _decoder("avif", "AVIF"),
         *(_shadowing(name) for name in _OURS),
         _plugins(),
-        _settings(workspace),
+        _settings(workspace, trust_workspace),
         _logins(),
         _disk(workspace),
     ]
@@ -117,9 +117,9 @@ def _plugins() -> Check:
     return Check("plug-ins", True, f"all {len(loaded)} can be loaded")
 
 
-def _settings(workspace: Path) -> Check:
+def _settings(workspace: Path, trust: bool) -> Check:
     try:
-        settings = load(workspace)
+        settings = load(workspace, trust_workspace=trust)
     except ConfigError as problem:
         return Check("settings", False, f"{problem.message}; {problem.hint}")
     contact = settings.net.contact

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 
 _SECRET = re.compile(
-    r"((?:api_key|login|password|token|authorization)\"?[=:]\s*)(?:basic\s+|bearer\s+)?[^&\s,}]+",
+    r"((?:api_key|login|password|token|authorization)['\"]?\s*[=:]\s*['\"]?)"
+    r"(?:basic\s+|bearer\s+)?[^&\s,}'\"]+",
     re.IGNORECASE,
 )
 
@@ -18,8 +21,17 @@ class Redacting(logging.Formatter):
         return _SECRET.sub(r"\1***", super().format(record))
 
 
-def log_everything() -> None:
-    """Send every log record to standard error."""
+@contextlib.contextmanager
+def everything_logged() -> Iterator[None]:
+    """Within, every log record goes to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(Redacting("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG, handlers=[handler], force=True)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)

@@ -103,7 +103,15 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are told in one line on standard error."""
-    debug = "--debug" in arguments
+    if "--debug" not in arguments:
+        return _run(arguments, debug=False)
+    from crawler.cli.log import everything_logged
+
+    with everything_logged():
+        return _run(arguments, debug=True)
+
+
+def _run(arguments: Sequence[str], *, debug: bool) -> int:
     try:
         code = cli.main(args=list(arguments), prog_name="trawl", standalone_mode=False)
     except OutputClosed:

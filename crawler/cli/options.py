@@ -33,17 +33,17 @@ else:
 
 
 class Parsed(ParamType):
-    """Text read by a parser that raises ValueError, such as those of ``crawler.settings``."""
+    """Text read by a parser that raises ValueError, such as those of ``crawler.parsers``."""
 
     def __init__(self, name: str, parser: str) -> None:
         self.name = name
         self._parser = parser
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from crawler import settings
+        from crawler import parsers
 
         try:
-            return getattr(settings, self._parser)(value)
+            return getattr(parsers, self._parser)(value)
         except ValueError as problem:
             self.fail(f"{value!r}: it {problem}", param, ctx)
 
@@ -71,10 +71,9 @@ debug_option: Decorator[Any] = click.option(
     "--debug",
     is_flag=True,
     expose_value=False,
-    is_eager=True,
-    callback=lambda _ctx, _param, value: _log_everything() if value else None,
     help="Log every step, and show where an error came from.",
 )
+"""``main`` acts on it, wherever it stands on the command line."""
 workspace_option: Decorator[Any] = click.option(
     "-w",
     "--workspace",
@@ -216,9 +215,3 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     if allow := {*below.get("allow", ()), *above.get("allow", ())}:
         out["allow"] = sorted(allow)
     return out
-
-
-def _log_everything() -> None:
-    from crawler.cli.log import log_everything
-
-    log_everything()

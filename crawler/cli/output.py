@@ -62,9 +62,10 @@ def plain(value: Any) -> Any:
 
 def csv_line(values: Sequence[Any]) -> str:
     """One line of CSV, without its end."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(["" if v is None else v for v in values])
-    return buffer.getvalue()
+    buffer = io.StringIO(newline="")
+    # Only characters of the terminator are quoted: with this one a value may hold any newline.
+    csv.writer(buffer, lineterminator="\r\n").writerow(["" if v is None else v for v in values])
+    return buffer.getvalue().removesuffix("\r\n")
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: str = "") -> str:

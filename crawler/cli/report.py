@@ -88,8 +88,11 @@ def totals(summary: Summary) -> str:
 
     stats = summary.stats
     of = f" of {summary.want}" if summary.want else ""
+    more = ""
+    if summary.state == "finished" and summary.accepted < (summary.want or 0):
+        more = " (the source has no more)"
     return (
-        f"{summary.accepted}{of} accepted; {stats.seen} seen, {stats.file_requests} files "
+        f"{summary.accepted}{of} accepted{more}; {stats.seen} seen, {stats.file_requests} files "
         f"({size(stats.bytes_fetched)}) and {stats.api_requests} API requests in "
         f"{duration(stats.elapsed)}; crawl {summary.crawl_id} is {summary.state}"
     )

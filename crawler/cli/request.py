@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from crawler import plugins
 from crawler.cli.options import find_workspace, merged, policy_of
-from crawler.errors import ConfigError, UsageError
+from crawler.errors import ConfigError, RefusedQuery, UsageError
 from crawler.settings import Settings, load
 from crawler.site import Net, Site
 from filters.policy import PolicyError
@@ -67,6 +67,7 @@ def request_of(
     ``given`` are the flags of ``crawl_options``, ``options`` listing options as text by name and
     ``flags`` settings by dotted key. Raises UsageError and ConfigError.
     """
+    refuse_blocked(words)
     workspace = find_workspace(given["workspace"])
     trust = given["trust_workspace"]
     flags = dict(flags or {})
@@ -94,6 +95,14 @@ def request_of(
         strict=given["strict"],
         show=show_of(given),
     )
+
+
+def refuse_blocked(words: Sequence[str]) -> None:
+    """What is never asked for is refused before anything else is said. Raises RefusedQuery."""
+    from filters.content import blocked_words
+
+    if refused := blocked_words(words):
+        raise RefusedQuery(f"{', '.join(refused)}: trawl never asks for this, whatever the flags")
 
 
 def require_contact(settings: Settings, site: Site) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import credentials, settings
+from crawler import credentials, parsers, settings
 from crawler.errors import ConfigError
 from crawler.settings import load
 from crawler.site import Credentials, Net, Site
@@ -280,46 +280,46 @@ def test_every_field_of_net_can_be_set() -> None:
     ],
 )
 def test_sizes(text: str, size: int) -> None:
-    assert settings.parse_size(text) == size
+    assert parsers.parse_size(text) == size
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("2h", 7200), ("1h30m", 5400), ("45s", 45), ("1d", 86400), ("2.5", 2.5)]
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert settings.parse_duration(text) == seconds
+    assert parsers.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1X", "G", "1iB", "1e3", "0x10", True, 1.5, None])
 def test_what_is_no_size(text: object) -> None:
     with pytest.raises(ValueError, match="takes a size"):
-        settings.parse_size(text)
+        parsers.parse_size(text)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "h", "1h2h", "2 h", "30m1h", "inf", True, None])
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match="takes a time"):
-        settings.parse_duration(text)
+        parsers.parse_duration(text)
 
 
 @given(st.integers(0, 10**6), st.sampled_from("kMGT"))
 def test_a_unit_multiplies(count: int, unit: str) -> None:
     factor = 1000 ** ("kMGT".index(unit) + 1)
-    assert settings.parse_size(f"{count}{unit}") == count * factor
-    assert settings.parse_size(f"{count}{unit.lower()}B") == count * factor
+    assert parsers.parse_size(f"{count}{unit}") == count * factor
+    assert parsers.parse_size(f"{count}{unit.lower()}B") == count * factor
 
 
 @given(st.integers(0, 10**15))
 def test_a_plain_count_is_itself(count: int) -> None:
-    assert settings.parse_size(str(count)) == settings.parse_size(count) == count
+    assert parsers.parse_size(str(count)) == parsers.parse_size(count) == count
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
 def test_a_duration_is_the_sum_of_its_parts(d: int, h: int, m: int, s: int) -> None:
-    assert settings.parse_duration(f"{d}d{h}h{m}m{s}s") == d * 86400 + h * 3600 + m * 60 + s
+    assert parsers.parse_duration(f"{d}d{h}h{m}m{s}s") == d * 86400 + h * 3600 + m * 60 + s
 
 
-@given(st.text(), st.sampled_from([settings.parse_size, settings.parse_duration]))
-def test_any_text_is_a_value_or_a_value_error(text: str, parse: settings.Parser) -> None:
+@given(st.text(), st.sampled_from([parsers.parse_size, parsers.parse_duration]))
+def test_any_text_is_a_value_or_a_value_error(text: str, parse: parsers.Parser) -> None:
     with contextlib.suppress(ValueError):
         assert parse(text) >= 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,7 @@ class Result:
 
 
 Trawl = Callable[..., Result]
+Spawn = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +59,13 @@ def trawl(capfd: pytest.CaptureFixture[str]) -> Trawl:
 
 
 @pytest.fixture
-def spawn() -> Callable[..., subprocess.Popen[str]]:
+def spawn() -> Spawn:
     """Starts a command as a process of its own."""
 
-    def spawn(*arguments: object, **options: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "crawler.cli.main", *map(str, arguments)],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
-        )
+    def spawn(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        command = [sys.executable, "-m", "crawler.cli.main", *map(str, arguments)]
+        return subprocess.Popen(command, text=True, **pipes)
 
     return spawn
 
@@ -109,4 +110,5 @@ def site(running_site: DemoSite, monkeypatch: pytest.MonkeyPatch) -> DemoSite:
     monkeypatch.setenv("TRAWL_SITES__DANBOORU__BASE_URL", running_site.base_url)
     monkeypatch.setenv("TRAWL_SITES__DANBOORU__RATE", "200")
     monkeypatch.setenv("TRAWL_NET__ALLOW_HOSTS", running_site.allow_hosts)
+    monkeypatch.setenv("TRAWL_NET__RETRY_FIRST", "0.01")
     return running_site

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.crawler.cli.conftest import Trawl
+
 
 def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
 def test_a_key_from_standard_input_is_kept_and_never_shown(
-    trawl, home: Path, monkeypatch: pytest.MonkeyPatch
+    trawl: Trawl, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed(monkeypatch, "very-secret\n")
     result = trawl("auth", "set", "danbooru", "--login", "me")
@@ -29,13 +31,13 @@ def test_a_key_from_standard_input_is_kept_and_never_shown(
         assert "very-secret" not in text
 
 
-def test_login_and_key_may_both_be_read(trawl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_and_key_may_both_be_read(trawl: Trawl, monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "me\nvery-secret\n")
     assert trawl("auth", "set", "danbooru").code == 0
     assert "me" in trawl("auth", "list").out
 
 
-def test_a_removed_login_is_forgotten(trawl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_login_is_forgotten(trawl: Trawl, monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "me\nvery-secret\n")
     trawl("auth", "set", "danbooru")
     assert trawl("auth", "remove", "danbooru").code == 0
@@ -44,20 +46,20 @@ def test_a_removed_login_is_forgotten(trawl, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("text", ["", "me\n", "me\n\n"])
-def test_half_a_login_is_not_kept(trawl, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_half_a_login_is_not_kept(trawl: Trawl, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     typed(monkeypatch, text)
     assert trawl("auth", "set", "danbooru").code == 2
     assert trawl("auth", "list").out == "no logins are kept\n"
 
 
-def test_a_local_source_takes_no_login(trawl) -> None:
+def test_a_local_source_takes_no_login(trawl: Trawl) -> None:
     result = trawl("auth", "set", "folder", "--login", "me")
     assert result.code == 2
     assert "takes no login" in result.err
 
 
 def test_a_workspace_does_not_choose_where_a_new_login_goes(
-    trawl, empty_workspace: Path, monkeypatch: pytest.MonkeyPatch
+    trawl: Trawl, empty_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (empty_workspace / "trawl.toml").write_text(
         "[sites.danbooru]\nbase_url = 'https://evil.example'"

@@ -7,17 +7,19 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crawler.demo.site import DemoSite
+from tests.crawler.cli.conftest import Spawn, Trawl
 
 
-def objects(text: str) -> list[dict]:
+def objects(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_crawl_ends_with_the_table_of_reasons(trawl, site: DemoSite) -> None:
+def test_a_crawl_ends_with_the_table_of_reasons(trawl: Trawl, site: DemoSite) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--want", 5)
     assert result.code == 0
     assert re.search(r"^accepted +5 ", result.out, re.MULTILINE)
@@ -27,7 +29,7 @@ def test_a_crawl_ends_with_the_table_of_reasons(trawl, site: DemoSite) -> None:
     assert Path("trawl-data/catalog.db").is_file()
 
 
-def test_the_same_command_resumes_and_fetches_nothing_again(trawl, site: DemoSite) -> None:
+def test_the_same_command_resumes_and_fetches_nothing_again(trawl: Trawl, site: DemoSite) -> None:
     first = json.loads(trawl("crawl", "danbooru", "cirno", "--want", 2, "--json").out)
     again = json.loads(trawl("crawl", "danbooru", "cirno", "--want", 2, "--json").out)
     fresh = json.loads(trawl("crawl", "danbooru", "cirno", "--want", 2, "--json", "--fresh").out)
@@ -35,14 +37,16 @@ def test_the_same_command_resumes_and_fetches_nothing_again(trawl, site: DemoSit
     assert (again["accepted"], again["file_requests"]) == (2, 0)
 
 
-def test_json_is_one_document(trawl, site: DemoSite) -> None:
+def test_json_is_one_document(trawl: Trawl, site: DemoSite) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--want", 3, "--json")
     document = json.loads(result.out)
     assert (document["type"], document["accepted"], document["error"]) == ("summary", 3, None)
     assert {"state", "reason", "count", "example"} <= set(document["rows"][0])
 
 
-def test_ndjson_is_one_object_a_line_and_ends_with_the_summary(trawl, site: DemoSite) -> None:
+def test_ndjson_is_one_object_a_line_and_ends_with_the_summary(
+    trawl: Trawl, site: DemoSite
+) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--want", 3, "--ndjson", "-q")
     lines = objects(result.out)
     assert {line["v"] for line in lines} == {1}
@@ -54,11 +58,11 @@ def test_ndjson_is_one_object_a_line_and_ends_with_the_summary(trawl, site: Demo
     assert result.err == ""
 
 
-def test_json_and_ndjson_exclude_each_other(trawl) -> None:
+def test_json_and_ndjson_exclude_each_other(trawl: Trawl) -> None:
     assert trawl("crawl", "folder", ".", "--json", "--ndjson").code == 2
 
 
-def test_a_dry_run_counts_and_fetches_nothing(trawl, site: DemoSite) -> None:
+def test_a_dry_run_counts_and_fetches_nothing(trawl: Trawl, site: DemoSite) -> None:
     before = len(site.ledger.entries)
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--want", 5, "--dry-run", "--json")
     document = json.loads(result.out)
@@ -69,7 +73,7 @@ def test_a_dry_run_counts_and_fetches_nothing(trawl, site: DemoSite) -> None:
     assert "would fetch" in trawl("crawl", "danbooru", "cirno", "--dry-run").out
 
 
-def test_flags_become_the_policy(trawl, site: DemoSite) -> None:
+def test_flags_become_the_policy(trawl: Trawl, site: DemoSite) -> None:
     arguments = ["--want", 3, "--min-side", 1200, "--allow", "monochrome", "--rating", "g"]
     assert trawl("crawl", "danbooru", "hakurei_reimu", *arguments).code == 0
     found = objects(trawl("query", "state:accepted", "--format", "ndjson").out)
@@ -86,19 +90,21 @@ def test_flags_become_the_policy(trawl, site: DemoSite) -> None:
         (["--option", "teirs=official"], "did you mean tiers"),
     ],
 )
-def test_a_flag_that_cannot_be_is_exit_2(trawl, site, arguments: list[str], said: str) -> None:
+def test_a_flag_that_cannot_be_is_exit_2(
+    trawl: Trawl, site: DemoSite, arguments: list[str], said: str
+) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", *arguments)
     assert result.code == 2
     assert said in result.err
 
 
-def test_an_unknown_tag_is_exit_2_and_names_close_ones(trawl, site: DemoSite) -> None:
+def test_an_unknown_tag_is_exit_2_and_names_close_ones(trawl: Trawl, site: DemoSite) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimuu", "-q")
     assert result.code == 2
     assert "[E_UNKNOWN_TAG]" in result.err
 
 
-def test_a_blocked_query_is_refused_before_any_request(trawl, site: DemoSite) -> None:
+def test_a_blocked_query_is_refused_before_any_request(trawl: Trawl, site: DemoSite) -> None:
     before = len(site.ledger.entries)
     result = trawl("crawl", "danbooru", "loli")
     assert result.code == 2
@@ -106,28 +112,28 @@ def test_a_blocked_query_is_refused_before_any_request(trawl, site: DemoSite) ->
     assert len(site.ledger.entries) == before
 
 
-def test_a_site_on_the_network_needs_a_contact_first(trawl) -> None:
+def test_a_site_on_the_network_needs_a_contact_first(trawl: Trawl) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu")
     assert result.code == 4
     assert "danbooru.donmai.us" in result.err
     assert "trawl config set net.contact" in result.err
 
 
-def test_a_limit_is_exit_7_and_says_how_to_go_on(trawl, site: DemoSite) -> None:
+def test_a_limit_is_exit_7_and_says_how_to_go_on(trawl: Trawl, site: DemoSite) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--max-bytes", "1k", "-q")
     assert result.code == 7
     assert "[E_LIMIT]" in result.err
     assert "accepted" in result.out
 
 
-def test_strict_makes_failed_works_exit_6(trawl, site: DemoSite) -> None:
+def test_strict_makes_failed_works_exit_6(trawl: Trawl, site: DemoSite) -> None:
     result = trawl("crawl", "danbooru", "hakurei_reimu", "--all", "--strict", "-q")
     assert result.code == 6
     assert "[E_ITEMS_FAILED]" in result.err
 
 
 def test_progress_goes_to_standard_error(
-    trawl, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+    trawl: Trawl, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAWL_TEST_PROGRESS_SECONDS", "0.02")
     arguments = ["crawl", "danbooru", "hakurei_reimu", "--want", 10, "--rate", 50]
@@ -150,7 +156,7 @@ def wait_for_first_picture(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_run_which_can_be_resumed(
-    trawl, spawn, site: DemoSite, number: signal.Signals, code: int
+    trawl: Trawl, spawn: Spawn, site: DemoSite, number: signal.Signals, code: int
 ) -> None:
     process = spawn(*SLOW, "--ndjson")
     wait_for_first_picture(process)
@@ -168,11 +174,12 @@ def test_a_signal_stops_the_run_which_can_be_resumed(
     assert trawl("crawl", *SLOW[1:3], "-w", "slow", "--want", status["accepted"]).code == 0
 
 
-def test_a_second_signal_stops_at_once(spawn, site: DemoSite) -> None:
+def test_a_second_signal_stops_at_once(spawn: Spawn, site: DemoSite) -> None:
     slow = [1 if word == 15 else word for word in SLOW]
     process = spawn(*slow, "--ndjson", "-q")
     wait_for_first_picture(process)
     process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
     assert "stopping" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     # At one request a second, what is on its way would take the ten seconds it is given.
@@ -181,16 +188,17 @@ def test_a_second_signal_stops_at_once(spawn, site: DemoSite) -> None:
     assert "Traceback" not in err
 
 
-def test_a_crawl_stops_when_nobody_reads_it_any_more(spawn, site: DemoSite) -> None:
+def test_a_crawl_stops_when_nobody_reads_it_any_more(spawn: Spawn, site: DemoSite) -> None:
     process = spawn(*SLOW, "--ndjson", "-q")
     wait_for_first_picture(process)
+    assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(timeout=30) == 0
-    assert process.stderr.read() == ""
-    process.stderr.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
 
 
-def test_resume_goes_on_with_what_was_stopped(trawl, site: DemoSite) -> None:
+def test_resume_goes_on_with_what_was_stopped(trawl: Trawl, site: DemoSite) -> None:
     started = trawl("crawl", "danbooru", "cirno", "--max-bytes", "1k", "--want", 3, "--json", "-q")
     crawl = json.loads(started.out)["crawl"]
     result = trawl("resume", crawl[:6], "--json")
@@ -200,7 +208,7 @@ def test_resume_goes_on_with_what_was_stopped(trawl, site: DemoSite) -> None:
     assert trawl("resume").code == 2
 
 
-def test_resume_all_goes_on_with_every_one(trawl, site: DemoSite) -> None:
+def test_resume_all_goes_on_with_every_one(trawl: Trawl, site: DemoSite) -> None:
     for tag in ("cirno", "izayoi_sakuya"):
         assert trawl("crawl", "danbooru", tag, "--max-bytes", "1k", "--want", 2, "-q").code == 7
     result = trawl("resume", "--all", "--ndjson", "-q")
@@ -209,7 +217,7 @@ def test_resume_all_goes_on_with_every_one(trawl, site: DemoSite) -> None:
     assert [line["accepted"] for line in summaries] == [2, 2]
 
 
-def test_resume_names_what_it_does_not_find(trawl, empty_workspace: Path) -> None:
+def test_resume_names_what_it_does_not_find(trawl: Trawl, empty_workspace: Path) -> None:
     assert trawl("resume", "-w", empty_workspace).code == 2
     assert "starts with 'abc'" in trawl("resume", "abc", "-w", empty_workspace).err
     assert trawl("resume", "abc", "--all", "-w", empty_workspace).code == 2

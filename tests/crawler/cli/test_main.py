@@ -24,6 +24,7 @@ from crawler.errors import (
     UsageError,
     WorkspaceLocked,
 )
+from tests.crawler.cli.conftest import Spawn, Trawl
 
 HEAVY = (
     *("httpx", "aiohttp", "PIL", "numpy", "sqlite_utils", "rich", "asyncio", "tenacity"),
@@ -43,7 +44,9 @@ def every_command() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", every_command(), ids=" ".join)
-def test_every_command_explains_itself_and_its_options(trawl, words) -> None:
+def test_every_command_explains_itself_and_its_options(
+    trawl: Trawl, words: tuple[str, ...]
+) -> None:
     result = trawl(*words, "--help")
     assert result.code == 0
     assert f"Usage: trawl {' '.join(words)}" in result.out
@@ -58,7 +61,7 @@ def test_every_command_explains_itself_and_its_options(trawl, words) -> None:
     assert unexplained == []
 
 
-def test_the_help_is_grouped_and_names_every_command(trawl) -> None:
+def test_the_help_is_grouped_and_names_every_command(trawl: Trawl) -> None:
     result = trawl("--help")
     for heading, commands in COMMANDS.items():
         assert f"\n{heading}:\n" in result.out
@@ -94,7 +97,7 @@ def test_quick_commands_import_nothing_heavy(
         (["stream", "--ack-stdin"], "--consumer"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_2(trawl, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_2(trawl: Trawl, arguments: list[str], said: str) -> None:
     result = trawl(*arguments)
     assert result.code == 2
     assert result.out == ""
@@ -105,13 +108,13 @@ def test_wrong_usage_is_one_line_and_exit_2(trawl, arguments: list[str], said: s
     assert len(rest) <= 1
 
 
-def test_without_arguments_there_is_help(trawl) -> None:
+def test_without_arguments_there_is_help(trawl: Trawl) -> None:
     result = trawl()
     assert result.code == 2
     assert "Usage: trawl" in result.err + result.out
 
 
-def test_the_version_is_printed(trawl) -> None:
+def test_the_version_is_printed(trawl: Trawl) -> None:
     assert trawl("--version").out == "trawl, version 0.1.0\n"
 
 
@@ -141,7 +144,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ids=lambda value: getattr(value, "code", value),
 )
 def test_every_error_has_its_exit_code_and_is_told_with_its_code_and_hint(
-    trawl, monkeypatch: pytest.MonkeyPatch, error: TrawlError, code: int
+    trawl: Trawl, monkeypatch: pytest.MonkeyPatch, error: TrawlError, code: int
 ) -> None:
     fail_with(monkeypatch, error)
     result = trawl("status")
@@ -151,7 +154,7 @@ def test_every_error_has_its_exit_code_and_is_told_with_its_code_and_hint(
 
 
 def test_an_unexpected_error_is_one_line_unless_debugged(
-    trawl, monkeypatch: pytest.MonkeyPatch
+    trawl: Trawl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_with(monkeypatch, ValueError("some\nthing"))
     result = trawl("status")
@@ -164,7 +167,7 @@ def test_an_unexpected_error_is_one_line_unless_debugged(
 
 
 def test_an_expected_error_keeps_its_exit_code_when_debugged(
-    trawl, monkeypatch: pytest.MonkeyPatch
+    trawl: Trawl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_with(monkeypatch, ConfigError("it broke"))
     result = trawl("status", "--debug")
@@ -172,7 +175,7 @@ def test_an_expected_error_keeps_its_exit_code_when_debugged(
     assert "Traceback" in result.err
 
 
-def test_an_interrupt_is_exit_130(trawl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_exit_130(trawl: Trawl, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, KeyboardInterrupt())
     result = trawl("status")
     assert result.code == 130
@@ -181,7 +184,7 @@ def test_an_interrupt_is_exit_130(trawl, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("arguments", [["status"], ["query", "--format", "csv"]])
 def test_a_closed_pipe_ends_a_command_in_silence(
-    spawn, empty_workspace: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    spawn: Spawn, empty_workspace: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.setenv("TRAWL_WORKSPACE", str(empty_workspace))
     reading, writing = os.pipe()
