@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
-import aiofiles
+import aiofiles.threadpool
 
 from crawler.errors import FetchError
 from storage.records import Candidate, Image, Ruling, Rung
@@ -102,6 +103,8 @@ class Ladder:
             except FetchError as error:
                 temp.unlink(missing_ok=True)
                 self.tried.append((number, error.reason))
+                if error.reason == "challenge":
+                    raise  # a stop sign: no further rung is asked for
                 first = first or error
             except BaseException:
                 temp.unlink(missing_ok=True)
@@ -118,22 +121,37 @@ async def spool(rung: Rung, into: Path, *, max_bytes: int) -> Spooled:
     """
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0
-    try:
-        async with (
-            aiofiles.open(rung.location, "rb") as source,
-            aiofiles.open(into, "xb") as target,
-        ):
-            while chunk := await source.read(CHUNK):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise FetchError("too_big", f"{rung.location} is over {max_bytes} bytes")
-                sha256.update(chunk)
-                md5.update(chunk)
-                await target.write(chunk)
-    except FileNotFoundError as error:
-        raise FetchError("gone", f"{rung.location} is no longer there") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise FetchError("unreadable", f"{rung.location}: {error.strerror}") from error
+    with _opened(_source(rung.location)) as source, _opened(_create(into)) as target:
+        while chunk := await source.read(CHUNK):
+            size += len(chunk)
+            if size > max_bytes:
+                raise FetchError("too_big", f"{rung.location} is over {max_bytes} bytes")
+            sha256.update(chunk)
+            md5.update(chunk)
+            await target.write(chunk)
     if rung.md5 is not None and md5.hexdigest() != rung.md5:
         raise FetchError("md5_mismatch", f"{rung.location} is not the file it is said to be")
     return Spooled(into, size, sha256.hexdigest(), md5.hexdigest())
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[Any]:
+    """A file that is read or written in threads.
+
+    Opened and closed here, not in a thread: a cancelled task would leave that to nobody.
+    """
+    with file:
+        yield aiofiles.threadpool.wrap(file)
+
+
+def _create(path: Path) -> BinaryIO:
+    return open(path, "xb")
+
+
+def _source(location: str) -> BinaryIO:
+    try:
+        return open(location, "rb")
+    except FileNotFoundError as error:
+        raise FetchError("gone", f"{location} is no longer there") from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise FetchError("unreadable", f"{location}: {error.strerror}") from error

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sqlite3
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.acquire import Acquired, Arrived, Ladder, Withdrawn, spool
-from crawler.errors import ChallengePage, FetchError
+from crawler.errors import ChallengePage, FetchError, NoSpace
 from crawler.opening import Request
 from crawler.stats import Stats
 from storage import candidates, purge, works
 from storage.files import FileStore
+from storage.platform import disk_full
 from storage.reader import Reader
 from storage.records import Candidate, Image, Ruling, Rung, Work
-from storage.works import Settled
+from storage.states import Settled, settle
 from storage.writer import Writer
 
 if TYPE_CHECKING:
@@ -45,18 +48,21 @@ class Carrier:
     tools: Tools
     crawl_id: str
     stats: Stats
+    under_way: set[int] = field(default_factory=set)
+    """Positions of works whose bytes have been asked for: a stop lets these finish."""
     _rejected: int = 0
 
-    async def settle(self, work: Work) -> list[Settled]:
+    async def settle(self, work: Work, *, held_only: bool = False) -> list[Settled] | None:
         """Bring a work to its verdict; returns every work whose state changed by it.
 
+        With ``held_only`` nothing is fetched: None where we do not hold the work's picture.
         Raises what ends the run: SourceError, RateLimited, NoSpace.
         """
         settled = await self._settle_held(work)
-        if settled is not None:
+        if settled is not None or held_only:
             return settled
         ladder = Ladder(
-            fetch=self._fetch,
+            fetch=partial(self._fetch, work.position),
             inspect=self._inspect,
             refresh=self._refresh,
             temp=self.tools.store.temp,
@@ -69,6 +75,10 @@ class Carrier:
             if error.reason == "challenge":
                 raise ChallengePage(str(error), hint=error.hint) from error
             return await self.fail(work, error, ladder.tried)
+        except OSError as error:
+            if disk_full(error):
+                raise NoSpace(f"the disk is full: {error}") from error
+            raise
         return await self._commit(work, got)
 
     async def fail(
@@ -79,22 +89,19 @@ class Carrier:
 
     async def _settle_held(self, work: Work) -> list[Settled] | None:
         """Settle a work whose picture we hold already; None where its bytes are needed."""
-        held = await self.tools.writer.do(
-            lambda db: (
+
+        def settle_held(db: sqlite3.Connection) -> list[Settled] | None:
+            held = (
                 candidates.known_picture(db, work.candidate)
                 if work.image is None
                 else candidates.held(db, work.image)
             )
-        )
-        if held is None:
-            return None
-        ruling = self.request.rules.of_picture(work.candidate, held.picture.measures)
-        if not held.stored and ruling.state != "rejected":
-            return None
-        if work.image is None:
-            self.stats.bytes_saved += work.candidate.bytes or 0
-        return await self.tools.writer.do(
-            lambda db: works.settle_picture(
+            if held is None:
+                return None
+            ruling = self.request.rules.of_picture(work.candidate, held.picture.measures)
+            if not held.stored and ruling.state != "rejected":
+                return None
+            return works.settle_picture(
                 db,
                 self.tools.store,
                 self.crawl_id,
@@ -103,7 +110,12 @@ class Carrier:
                 ruling,
                 temp=None,
             )
-        )
+
+        # In one transaction: the bytes must not be dropped in between.
+        settled = await self.tools.writer.do(settle_held)
+        if settled is not None and work.image is None:
+            self.stats.bytes_saved += work.candidate.bytes or 0
+        return settled
 
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
         ruling = self.request.rules.of_picture(got.candidate, got.picture.measures)
@@ -149,13 +161,14 @@ class Carrier:
                 ]
             )
         return await self.tools.writer.do(
-            lambda db: works.settle(db, self.crawl_id, work.candidate_id, ruling)
+            lambda db: settle(db, self.crawl_id, work.candidate_id, ruling)
         )
 
-    async def _fetch(self, rung: Rung, into: Path) -> Arrived:
+    async def _fetch(self, position: int, rung: Rung, into: Path) -> Arrived:
         if rung.kind == "file":
+            self.under_way.add(position)
             return await spool(rung, into, max_bytes=self.tools.max_file_bytes)
-        return await self.tools.http.fetch(rung, into)
+        return await self.tools.http.fetch(rung, into, sent=lambda: self.under_way.add(position))
 
     async def _inspect(self, arrived: Arrived) -> Image:
         return await self.tools.inspector.inspect(
@@ -166,9 +179,7 @@ class Carrier:
         """Read a work again; what the site now says is recorded and judged first."""
         again = await self.request.adapter.refresh(candidate, self.tools.http)
         ruling = self.request.rules.of_claims(again)
-        await self.tools.writer.do(
-            lambda db: candidates.record(db, self.tools.store, again, ruling)
-        )
+        await self.tools.writer.do(lambda db: works.read_again(db, self.tools.store, again, ruling))
         if ruling.state != "pending":
             raise Withdrawn(ruling)
         return again

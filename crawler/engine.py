@@ -21,22 +21,19 @@ from crawler.errors import (
     BadAnswer,
     FetchError,
     Interrupted,
-    ItemsFailed,
-    LimitReached,
-    NoSpace,
     SourceError,
     TrawlError,
 )
+from crawler.limits import items_failed, limit_reached, too_little_room
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
 from crawler.reports import Observer, Report, progress_report, summary_report, work_report
 from crawler.run import Summary, Tap
 from crawler.stats import Stats
 from storage import crawls, purge, stream, works
-from storage.files import free_bytes
 from storage.reasons import reasons
 from storage.records import Candidate, Row, Ruling, Work
-from storage.works import Settled
+from storage.states import Settled
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +41,8 @@ LOW_WATER = 1_000
 """Without a target, listing goes on while fewer works than this wait."""
 LOAD = 500
 """Works loaded from the catalog at a time."""
-GRACE = 10.0
-"""Seconds that what is in flight gets after the first stop."""
+GRACE = 9.0
+"""Seconds that what is in flight gets after the first stop: the process is gone within ten."""
 PROGRESS = 5.0
 """Seconds between progress reports."""
 SOURCE_TROUBLE = 20
@@ -71,6 +68,8 @@ class Engine:
     _space_checked: float = 0.0
     _progress_told: float = 0.0
     _trouble: tuple[str, int] = ("", 0)
+    _crash: Exception | None = None
+    """Something of ours, or an observer, that broke: raised when the run has ended in order."""
 
     # -- what a Run calls ---------------------------------------------------------------------
 
@@ -84,12 +83,15 @@ class Engine:
         self._stops += 1
         self._end_with(Interrupted("interrupted"))
         if self._stops > 1:
-            self._give_back()
+            self._give_back(all_of_it=True)
 
     def report(self, report: Report) -> None:
         """Tell every observer."""
         for observer in self.observers:
-            observer(report)
+            try:
+                observer(report)
+            except Exception as error:
+                self._broke(error)
 
     async def run(self, tools: Tools) -> Summary:
         """Crawl until the target is met, the source is exhausted, or something ends it first.
@@ -113,9 +115,11 @@ class Engine:
             rows=tuple(rows),
             stats=self.stats,
             warnings=tuple(self.warnings),
-            error=self._error or self._strict_error(rows),
+            error=self._error or items_failed(self.request, rows),
         )
         self.report(summary_report(summary))
+        if self._crash is not None:
+            raise self._crash
         return summary
 
     # -- beginning and end --------------------------------------------------------------------
@@ -154,17 +158,9 @@ class Engine:
         self.stats.accepted_before = self.stats.accepted = opened.accepted
 
     def _state(self) -> Literal["finished", "stopped", "failed"]:
-        if isinstance(self._error, SourceError):
+        if isinstance(self._error, SourceError) or self._crash is not None:
             return "failed"
         return "stopped" if self._error else "finished"
-
-    def _strict_error(self, rows: Sequence[Row]) -> TrawlError | None:
-        failed = sum(row.count for row in rows if row.state == "failed")
-        if not (self.request.strict and failed):
-            return None
-        return ItemsFailed(
-            f"{failed} works failed for good", hint="`trawl query state:failed` lists them"
-        )
 
     def _end(self, db: sqlite3.Connection) -> list[Row]:
         state = self._state()
@@ -182,13 +178,22 @@ class Engine:
         if self._error is None:
             self._error = error
             self._deadline = time.monotonic() + GRACE
+            self._give_back(all_of_it=False)
         self._changed.set()
 
-    def _give_back(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
+    def _broke(self, error: Exception) -> None:
+        """End the run in order because of what nobody expected; :meth:`run` raises it."""
+        self._crash = self._crash or error
+        self._end_with(TrawlError(f"the run broke: {error!r}"))
+
+    def _give_back(self, *, all_of_it: bool) -> None:
+        """Return works to pending: all, or those that only wait for their host's turn."""
+        tasks = [t for p, t in self._tasks.items() if all_of_it or p not in self._carrier.under_way]
         if self._listing is not None:
-            self._listing.cancel()
+            tasks.append(self._listing)
+        for task in tasks:
+            if task is not asyncio.current_task():  # which ends by itself
+                task.cancel()
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -197,13 +202,16 @@ class Engine:
             self._changed.clear()
             self._check_limits()
             if self._error is None:
-                await self._advance(group)
+                try:
+                    await self._advance(group)
+                except TrawlError as error:
+                    self._end_with(error)
             if self._done():
                 return
             self._tell_progress()
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._deadline = None
-                self._give_back()
+                self._give_back(all_of_it=True)
             try:
                 # The clock matters too: limits, free space, the grace of a stop.
                 async with asyncio.timeout(0.5):
@@ -219,7 +227,7 @@ class Engine:
             )
             frontier.add(loaded)
             if len(loaded) < LOAD:
-                break
+                frontier.all_loaded()
         while (work := frontier.next()) is not None:
             self._tasks[work.position] = group.create_task(self._carry(work))
         self.stats.in_flight = frontier.in_flight
@@ -244,22 +252,14 @@ class Engine:
         )
 
     def _check_limits(self) -> None:
-        request, stats, now = self.request, self.stats, time.monotonic()
         if self._error is not None:
             return
-        if request.max_bytes is not None and stats.bytes_fetched >= request.max_bytes:
-            self._end_with(LimitReached(f"--max-bytes {request.max_bytes} is used up"))
-        elif request.max_time is not None and stats.elapsed >= request.max_time:
-            self._end_with(LimitReached(f"--max-time {request.max_time:g} s has passed"))
-        elif now - self._space_checked >= 1:
-            self._space_checked = now
-            free = free_bytes(self._tools.store.root)
-            if free < self._tools.min_free:
-                self._end_with(
-                    NoSpace(
-                        f"only {free / 1e9:.2f} GB are free; {self._tools.min_free / 1e9:.2f} stay"
-                    )
-                )
+        if reached := limit_reached(self.request, self.stats):
+            self._end_with(reached)
+        elif time.monotonic() - self._space_checked >= 1:
+            self._space_checked = time.monotonic()
+            if full := too_little_room(self._tools.store.root, self._tools.min_free):
+                self._end_with(full)
 
     # -- listing ------------------------------------------------------------------------------
 
@@ -292,8 +292,9 @@ class Engine:
     async def _commit_page(self, partition: int, page: Page) -> None:
         rules = self.request.rules
         listed = [(candidate, rules.of_claims(candidate)) for candidate in page.candidates]
-        settled = await self._tools.writer.do(
-            lambda db: works.commit_page(
+
+        def commit(db: sqlite3.Connection) -> tuple[list[Settled], int, int]:
+            settled = works.commit_page(
                 db,
                 self._tools.store,
                 self._crawl.id,
@@ -302,40 +303,54 @@ class Engine:
                 page.cursor,
                 page.dropped,
             )
-        )
+            return settled, *works.counts(db, self._crawl.id)
+
+        settled, accepted, pending = await self._tools.writer.do(commit)
+        self._counted(accepted, pending)
+        if any(s.before is not None and s.ruling.state == "pending" for s in settled):
+            self._frontier.reopened()
         self.stats.seen += len(page.candidates)
         by_id = {candidate.site_id: candidate for candidate in page.candidates}
-        self._frontier.pending += sum(s.ruling.state == "pending" for s in settled)
         for change in settled:
             if change.ruling.state != "pending":
                 await self._tell(change, by_id.get(change.site_id))
-        await self._count_accepted()
 
     # -- one work -----------------------------------------------------------------------------
 
     async def _carry(self, work: Work) -> None:
         """Bring one work to its verdict, or give it back. Its trouble costs only itself."""
-        settled: list[Settled] = []
+        free = self._frontier.is_free(work)
+        settled: list[Settled] | None = []
         try:
-            settled = await self._carrier.settle(work)
-            self._watch(settled[0].ruling)
+            settled = await self._settle(work, held_only=free)
+            self._carrier.under_way.add(work.position)  # what is committed is told, too
+            await self._told(work, settled or ())
         except TrawlError as error:
-            self._end_with(error)  # the work goes back to pending
+            self._end_with(error)  # a work that was not settled goes back to pending
         except Exception as error:
-            log.exception("work %s:%s failed", work.candidate.site, work.candidate.site_id)
-            settled = await self._carrier.fail(work, FetchError("crashed", repr(error)))
-            self._count_trouble(type(error).__name__)
+            self._broke(error)
         finally:
-            if settled:
-                await self._told(work, settled)
             del self._tasks[work.position]
-            accepted = any(
-                s.candidate_id == work.candidate_id and s.ruling.state == "accepted"
-                for s in settled
-            )
-            self._frontier.landed(work, accepted=accepted)
+            self._carrier.under_way.discard(work.position)
+            if settled is None:
+                self._frontier.returned(work)
+            else:
+                self._frontier.landed(work, accepted=_is_accepted(work, settled))
             self.stats.in_flight = self._frontier.in_flight
             self._changed.set()
+
+    async def _settle(self, work: Work, *, held_only: bool) -> list[Settled] | None:
+        try:
+            settled = await self._carrier.settle(work, held_only=held_only)
+        except TrawlError:
+            raise
+        except Exception as error:
+            log.exception("work %s:%s failed", work.candidate.site, work.candidate.site_id)
+            self._count_trouble(type(error).__name__)
+            return await self._carrier.fail(work, FetchError("crashed", repr(error)))
+        if settled:
+            self._watch(settled[0].ruling)
+        return settled
 
     def _watch(self, ruling: Ruling) -> None:
         """A host that fails one work after the other is down: stop before it costs them all."""
@@ -351,15 +366,21 @@ class Engine:
 
     async def _told(self, work: Work, settled: Sequence[Settled]) -> None:
         """Count and report what a commit changed; hand new pictures to the consumer."""
-        self._frontier.pending -= 1
-        await self._count_accepted()
+        # Counted before anything is awaited: commits are told in the order they were made.
+        for change in settled:
+            self._frontier.moved(change.before, change.ruling.state)
+        self.stats.accepted = self._frontier.accepted
+        if any(change.ruling.reason == "blocked_content" for change in settled):
+            # Other works may have gone with it.
+            crawl_id = self._crawl.id
+            self._counted(*await self._tools.writer.do(lambda db: works.counts(db, crawl_id)))
         for change in settled:
             own = change.candidate_id == work.candidate_id
             await self._tell(change, work.candidate if own else None)
 
-    async def _count_accepted(self) -> None:
-        accepted = await self._tools.writer.do(lambda db: works.accepted_count(db, self._crawl.id))
+    def _counted(self, accepted: int, pending: int) -> None:
         self._frontier.accepted = self.stats.accepted = accepted
+        self._frontier.pending = pending
 
     async def _tell(self, change: Settled, candidate: Candidate | None) -> None:
         self.stats.states[change.ruling.state] += 1
@@ -371,3 +392,9 @@ class Engine:
         self.report(work_report(candidate, change.ruling, image))
         if self._tap is not None and image is not None and change.ruling.state == "accepted":
             await self._tap.put(image)
+
+
+def _is_accepted(work: Work, settled: Sequence[Settled]) -> bool:
+    return any(
+        s.candidate_id == work.candidate_id and s.ruling.state == "accepted" for s in settled
+    )

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from storage.records import Candidate, Work
+from storage.records import Candidate, State, Work
 
 
 @dataclass
@@ -31,21 +31,37 @@ class Frontier:
     _parked: dict[int, list[Work]] = field(default_factory=dict)
     _free: list[Work] = field(default_factory=list)
     """Works known to be duplicates of an accepted one: they cost nothing and fill no place."""
+    _gratis: set[int] = field(default_factory=set)
+    """Positions of those of them that are in flight."""
+    _here: set[int] = field(default_factory=set)
+    """Positions of all works that are loaded and have no verdict yet."""
     loaded: int = 0
     """The position up to which works have been loaded from the catalog."""
 
     def add(self, works: Iterable[Work]) -> None:
-        """Take works loaded from the catalog."""
+        """Take works loaded from the catalog; those already here are not taken twice."""
         for work in works:
-            heapq.heappush(self._ready, (work.position, work))
             self.loaded = max(self.loaded, work.position)
+            if work.position not in self._here:
+                self._here.add(work.position)
+                heapq.heappush(self._ready, (work.position, work))
+
+    def all_loaded(self) -> None:
+        """The catalog holds nothing more: what is pending is what is here."""
+        self.pending = len(self._here)
+
+    def reopened(self) -> None:
+        """Works from before ``loaded`` are pending again: load from the start."""
+        self.loaded = 0
 
     def next(self) -> Work | None:
         """The next work to start, or None while there is none or no room."""
         if len(self._flying) >= self.concurrency:
             return None
         if self._free:
-            return self._fly(self._free.pop())
+            work = self._free.pop()
+            self._gratis.add(work.position)
+            return self._fly(work)
         while self._ready and self._room():
             work = heapq.heappop(self._ready)[1]
             twin = self._twin(work.candidate)
@@ -54,9 +70,26 @@ class Frontier:
             self._parked.setdefault(twin, []).append(work)
         return None
 
+    def moved(self, before: State | None, after: State) -> None:
+        """Count a work that went from one state to another."""
+        for state, sign in ((before, -1), (after, 1)):
+            self.accepted += sign * (state == "accepted")
+            self.pending += sign * (state in ("pending", "waiting"))
+
+    def is_free(self, work: Work) -> bool:
+        """Whether a work in flight fills no place: then it must not be fetched."""
+        return work.position in self._gratis
+
+    def returned(self, work: Work) -> None:
+        """A free work is no duplicate after all (its twin turned out to be another picture)."""
+        self.landed(work, accepted=False)
+        self.add((work,))
+
     def landed(self, work: Work, *, accepted: bool) -> None:
         """A work was settled (or given back); its parked twins go on."""
         del self._flying[work.position]
+        self._here.discard(work.position)
+        self._gratis.discard(work.position)
         for key in identities(work.candidate):
             if self._identities.get(key) == work.position:
                 del self._identities[key]
@@ -77,8 +110,7 @@ class Frontier:
     @property
     def needs_loading(self) -> bool:
         """Whether the catalog holds pending works that are not here and are wanted now."""
-        here = len(self._ready) + len(self._flying) + len(self._free) + self._parked_count()
-        return not self._ready and self._room() and self.pending > here
+        return not self._ready and self._room() and self.pending > len(self._here)
 
     def needs_listing(self, low_water: int) -> bool:
         """Whether even if every listed work were accepted there would not be enough.
@@ -115,9 +147,6 @@ class Frontier:
             if key in self._identities:
                 return self._identities[key]
         return None
-
-    def _parked_count(self) -> int:
-        return sum(len(works) for works in self._parked.values())
 
 
 def identities(candidate: Candidate) -> tuple[str, ...]:

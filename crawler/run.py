@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from crawler.errors import TrawlError
+from crawler.errors import Interrupted, TrawlError
 from crawler.reports import Observer
 from crawler.stats import Stats
 from storage.records import AcceptedImage, Row
@@ -64,11 +65,14 @@ class Run:
 
         Only this iterator applies back-pressure: while it is not asked, the crawl waits for it.
         """
-        queue = self._engine.tap()
+        tap = self._engine.tap()
         task = self._start()
-        task.add_done_callback(lambda _: queue.shut())
-        async for image in queue:
-            yield image
+        task.add_done_callback(lambda _: tap.shut())
+        try:
+            while (image := await tap.get()) is not None:
+                yield image
+        finally:
+            tap.leave()
         await task
 
     def through(self, stage: str, /, **options: Any) -> Chain:
@@ -102,13 +106,15 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         task = self._start()
+        self._engine.tap().leave()  # an iterator that was left but not closed holds up nothing
         if kind is not None or not task.done():
             self.stop()
         if kind is not None:
             self.stop()
             await asyncio.gather(task, return_exceptions=True)
         else:
-            await task
+            with contextlib.suppress(Interrupted):  # stopped while opening: by us
+                await task
 
 
 class Tap:
@@ -131,11 +137,14 @@ class Tap:
         """The crawl has ended: nothing more will come."""
         self._images.put_nowait(None)
 
-    async def __aiter__(self) -> AsyncIterator[AcceptedImage]:
-        try:
-            while (image := await self._images.get()) is not None:
-                self._room.release()
-                yield image
-        finally:
-            self._left = True
+    async def get(self) -> AcceptedImage | None:
+        """The next picture; None when the crawl has ended."""
+        image = await self._images.get()
+        if image is not None:
             self._room.release()
+        return image
+
+    def leave(self) -> None:
+        """Nobody listens any more: whoever waits for room goes on."""
+        self._left = True
+        self._room.release()

@@ -20,7 +20,7 @@ from crawler.adapters.base import Adapter
 from crawler.carry import Tools
 from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
-from crawler.errors import ConfigError, NotFound, RefusedQuery
+from crawler.errors import ConfigError, NotFound, RefusedQuery, StorageError
 from crawler.http.session import Session
 from crawler.inspection import Inspector
 from crawler.opening import Request
@@ -177,7 +177,8 @@ class Workspace:
                 max_file_bytes=self.settings.net.max_file_bytes,
             )
             summary = await engine.run(tools)
-            await writer.do(purge.mark_clean)
+            if not isinstance(summary.error, StorageError):  # a failed commit may leave a file
+                await writer.do(purge.mark_clean)
             return summary
 
     @asynccontextmanager
@@ -245,14 +246,21 @@ class Workspace:
     # -- what came of it ----------------------------------------------------------------------
 
     def images(self, words: Sequence[str] = (), *, crawl: str | None = None) -> list[AcceptedImage]:
-        """The accepted images that match query words, in the crawl's order. Raises BadQuery."""
+        """The accepted images that match query words, in the crawl's order.
+
+        Of a crawl without words it is its set: the first ``want`` of them, also where it was run
+        with a larger target before. Raises BadQuery and NotFound.
+        """
         asked = list(words)
         if not any(word.removeprefix("-").startswith("state:") for word in asked):
             asked.append("state:accepted")
+        limit = None
         if crawl is not None:
-            asked.append(f"crawl:{crawl}")
+            known = self._known_crawl(crawl)
+            asked.append(f"crawl:{known.id}")
+            limit = None if words else known.want
         with Reader(self.path) as reader:
-            return list(reader.query(asked))
+            return list(reader.query(asked, limit=limit))
 
     def export(
         self,
@@ -310,10 +318,7 @@ class Workspace:
                 events = reader.events(seq)
                 for event in events:
                     seq = event.seq
-                    image = None
-                    if event.candidate_id is not None and event.kind != "retracted":
-                        image = reader.image(event.candidate_id, event.crawl_id)
-                    yield StreamEvent(event, image, partial(self._ack, consumer))
+                    yield StreamEvent(event, _as_it_is(reader, event), partial(self._ack, consumer))
                 if not events:
                     if not follow:
                         return
@@ -324,6 +329,14 @@ class Workspace:
             write_once(
                 self.path / workspace.CATALOG, lambda db: stream.acknowledge(db, consumer, seq)
             )
+
+
+def _as_it_is(reader: Reader, event: Event) -> AcceptedImage | None:
+    if event.candidate_id is None or event.kind == "retracted":
+        return None
+    image = reader.image(event.candidate_id, event.crawl_id)
+    live = image is not None and image.state in ("accepted", "duplicate")
+    return image if live and image is not None and image.sha256 == event.sha256 else None
 
 
 def trigger_of(query: str) -> str:

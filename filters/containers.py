@@ -168,7 +168,7 @@ def _webp(data: bytes) -> Structure:
 
 
 def _avif(data: bytes) -> Structure:
-    at, end = 0, len(data)
+    at, end, pixels = 0, len(data), False
     depth = 8
     mark = data.find(b"av1C", 0, 65536)
     if 0 <= mark < end - 6:
@@ -182,5 +182,7 @@ def _avif(data: bytes) -> Structure:
             length = end - at
         if length < header:
             break
+        # A file cut between two boxes is whole boxes too, but has no media data.
+        pixels |= data[at + 4 : at + 8] == b"mdat"
         at += length
-    return Structure(at == end, bit_depth=depth)
+    return Structure(pixels and at == end, bit_depth=depth)

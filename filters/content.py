@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -177,7 +177,7 @@ class Content(BaseFilter):
     name: ClassVar[str] = "content"
     order: ClassVar[int] = 0
     forced: ClassVar[bool] = True
-    reasons: ClassVar[dict[str, str]] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "blocked_content": "marked as sexualising minors: never fetched, no flag allows it",
         "rating": "its rating is not one that was asked for",
     }

@@ -24,7 +24,7 @@ class Options:
         source="benchmarks/results/ruined.md",
     )
     min_sharpness: float = option(
-        0.45,
+        0.3,
         "Sharpness of the sharpest place; 0 asks for nothing.",
         unit="share of an edge's contrast in one pixel",
         low=0,

@@ -44,8 +44,6 @@ def record(
     if ruling.reason == "blocked_content":
         purge(db, store, [candidate_id])
         return candidate_id, False
-    if replaced and row["image"] is not None:
-        _forget_image(db, candidate_id, row["image"])
     _write_claims(db, candidate_id, candidate, at)
     if ruling.state == "unavailable":
         db.execute(
@@ -54,31 +52,6 @@ def record(
             (ruling.reason, candidate_id),
         )
     return candidate_id, replaced
-
-
-def _forget_image(db: sqlite3.Connection, candidate_id: int, sha256: str) -> None:
-    """The site has replaced the file: the work starts anew and its old picture is withdrawn."""
-    for work in db.execute(
-        "SELECT crawl_id FROM works WHERE candidate_id = ? AND state = 'accepted'", (candidate_id,)
-    ).fetchall():
-        stream.append(
-            db,
-            "retracted",
-            sha256=sha256,
-            candidate_id=candidate_id,
-            crawl_id=work["crawl_id"],
-            payload={"reason": "replaced"},
-        )
-    db.execute(
-        "UPDATE candidates SET outcome = NULL, reason = NULL, image = NULL, rung = NULL"
-        " WHERE id = ?",
-        (candidate_id,),
-    )
-    db.execute(
-        "UPDATE works SET state = 'pending', reason = NULL, duplicate_of = NULL"
-        " WHERE candidate_id = ? AND state IN ('accepted', 'duplicate')",
-        (candidate_id,),
-    )
 
 
 def _write_claims(db: sqlite3.Connection, candidate_id: int, candidate: Candidate, at: str) -> None:
@@ -190,7 +163,9 @@ def known_picture(db: sqlite3.Connection, candidate: Candidate) -> Held | None:
     if row is None and candidate.pixel_hash:
         row = db.execute(
             "SELECT i.* FROM candidates c JOIN images i ON i.sha256 = c.image"
-            " WHERE c.pixel_hash = ? AND c.outcome = 'fetched' ORDER BY c.id LIMIT 1",
+            # A smaller rung has other pixels than the hash is of.
+            " WHERE c.pixel_hash = ? AND c.outcome = 'fetched' AND c.rung = 0"
+            " ORDER BY c.id LIMIT 1",
             (candidate.pixel_hash,),
         ).fetchone()
     return _held(row)

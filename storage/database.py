@@ -40,7 +40,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
             from storage.schema import migrate
 
             migrate(db)
-            db.execute(f"PRAGMA user_version={VERSION}")
+            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                db.execute(f"PRAGMA user_version={VERSION}")
         except BaseException:
             db.close()
             raise

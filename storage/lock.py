@@ -38,7 +38,7 @@ class EngineLock:
 
     def acquire(self) -> None:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
-        if not try_lock(fd):
+        if not _lock_soon(fd):
             holder = _read(fd)
             os.close(fd)
             who = (
@@ -72,6 +72,15 @@ def engine_running(workspace: Path) -> bool:
         return not try_lock(fd)
     finally:
         os.close(fd)
+
+
+def _lock_soon(fd: int) -> bool:
+    """Take the lock, or give up after a moment: ``status`` touches it when it looks."""
+    for _ in range(5):
+        if try_lock(fd):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _read(fd: int) -> dict[str, str]:

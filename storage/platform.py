@@ -1,10 +1,11 @@
-"""The calls that differ between systems: directory fsync and file locks.
+"""The calls that differ between systems: directory fsync and file locks, and what a full disk says.
 
 Tested on Linux. On Windows the lock is msvcrt's and directories cannot be synced.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,11 @@ def fsync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def disk_full(error: OSError) -> bool:
+    """Whether this is the disk, or the user's share of it, being full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def try_lock(fd: int) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from storage import stream
 from storage.files import FileStore, stored_path
+
+log = logging.getLogger(__name__)
 
 
 def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]) -> None:
@@ -42,6 +46,8 @@ def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]
 def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
     db.execute("DELETE FROM rungs WHERE candidate_id = ?", (candidate_id,))
     db.execute("DELETE FROM candidate_tags WHERE candidate_id = ?", (candidate_id,))
+    # Events keep their order but no longer tell anything of the work.
+    db.execute("UPDATE events SET payload = '{}' WHERE candidate_id = ?", (candidate_id,))
     db.execute("DELETE FROM attempts WHERE candidate_id = ?", (candidate_id,))
     # The picture's row goes only after nobody points at it: keep ``image`` until _doom_picture.
     db.execute(
@@ -59,23 +65,47 @@ def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
     )
 
 
+def drop_unused_tags(db: sqlite3.Connection) -> None:
+    """Forget words that no work has any more: a purged work may have been the only one.
+
+    After a purge, once all works that were named together (a page) have their tags.
+    """
+    db.execute(
+        "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM candidate_tags WHERE tag_id = tags.id)"
+    )
+
+
 def _doom_picture(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
     row = db.execute("SELECT format, stored FROM images WHERE sha256 = ?", (sha256,)).fetchone()
     if row["stored"]:
         doom(db, store, stored_path(store.workspace, sha256, row["format"]).as_posix())
-    for derived in db.execute(
-        "SELECT sha256, format FROM derived WHERE parent = ?", (sha256,)
-    ).fetchall():
+    for derived in _descendants(db, sha256):
         path = stored_path(store.workspace, derived["sha256"], derived["format"])
         doom(db, store, path.as_posix())
-    for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
-        doom(db, store, copy["path"])
-    db.execute("DELETE FROM derived WHERE parent = ?", (sha256,))
-    db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
+        _doom_copies(db, store, derived["sha256"])
+        db.execute("DELETE FROM derived WHERE id = ?", (derived["id"],))
+    _doom_copies(db, store, sha256)
     db.execute("UPDATE candidates SET image = NULL WHERE image = ?", (sha256,))
-    # Old events keep their order but no longer name the picture's other data.
     db.execute("UPDATE events SET payload = '{}' WHERE sha256 = ?", (sha256,))
     db.execute("DELETE FROM images WHERE sha256 = ?", (sha256,))
+
+
+def _descendants(db: sqlite3.Connection, sha256: str) -> list[sqlite3.Row]:
+    """Everything derived from a picture, through any number of stages."""
+    return db.execute(
+        "WITH RECURSIVE family(sha256) AS (SELECT ? UNION"
+        " SELECT d.sha256 FROM derived d JOIN family f ON d.parent = f.sha256)"
+        " SELECT d.id, d.sha256, d.format FROM derived d JOIN family f ON d.parent = f.sha256",
+        (sha256,),
+    ).fetchall()
+
+
+def _doom_copies(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
+    """Order the exported copies of a file away, and the captions beside them."""
+    for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
+        doom(db, store, copy["path"])
+        doom(db, store, Path(copy["path"]).with_suffix(".txt").as_posix())
+    db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
 
 
 def doom(db: sqlite3.Connection, store: FileStore, path: str) -> None:
@@ -88,10 +118,17 @@ def doom(db: sqlite3.Connection, store: FileStore, path: str) -> None:
 
 
 def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
-    """Remove the files that committed transactions have ordered away."""
+    """Remove the files that committed transactions have ordered away.
+
+    One that cannot be removed (an exported copy on a disk that is read-only now) stays ordered.
+    """
     for row in db.execute("SELECT path FROM doomed").fetchall():
-        store.remove(store.workspace / row["path"])
-        db.execute("DELETE FROM doomed WHERE path = ?", (row["path"],))
+        try:
+            store.remove(store.workspace / row["path"])
+        except OSError as error:
+            log.warning("%s must go but cannot be removed: %s", row["path"], error)
+        else:
+            db.execute("DELETE FROM doomed WHERE path = ?", (row["path"],))
 
 
 def tidy(db: sqlite3.Connection, store: FileStore) -> None:
@@ -132,8 +169,8 @@ def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:
         " ORDER BY i.rowid DESC"
     ).fetchall()
     kept = dropped = 0
-    for row in rows:  # newest first
-        if kept + row["bytes"] <= budget:
+    for row in rows:  # newest first; what is older than the first that goes, goes too
+        if not dropped and kept + row["bytes"] <= budget:
             kept += row["bytes"]
             continue
         db.execute("UPDATE images SET stored = 0 WHERE sha256 = ?", (row["sha256"],))

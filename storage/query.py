@@ -37,6 +37,11 @@ TEXTS = {
 CATEGORIES = ("artist", "character", "copyright", "general", "meta")
 FIELDS = (*NUMBERS, *TEXTS, *CATEGORIES, "tag", "sort")
 
+DEFAULT_ORDER = "w.crawl_id, w.position"
+MOST_WORDS = 200
+"""SQLite takes expressions of a thousand steps."""
+LONGEST_WORD = 2_000
+
 _COMPARE = re.compile(r"^(-?)([a-z0-9_]+)(>=|<=|>|<|=|:)(.*)$", re.DOTALL)
 _NUMBER = re.compile(r"^(\d+(?:\.\d+)?)([kKmMgG]?)$")
 _SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -55,8 +60,11 @@ def compile_query(words: Sequence[str]) -> Compiled:
     """Compile query words. Raises BadQuery naming the valid fields or operators."""
     clauses: list[str] = []
     parameters: list[object] = []
-    order = "w.crawl_id, w.position"
+    order = DEFAULT_ORDER
+    if len(words) > MOST_WORDS:
+        raise BadQuery(f"a query has at most {MOST_WORDS} words")
     for word in words:
+        _check(word)
         match = _COMPARE.match(word)
         if match is None or (match[2] not in FIELDS and _looks_like_a_tag(match)):
             negated, name = word.startswith("-"), word.removeprefix("-")
@@ -70,9 +78,19 @@ def compile_query(words: Sequence[str]) -> Compiled:
                 order = _order(value)
                 continue
             clause, values = _field(field, operator, value)
-        clauses.append(f"NOT ({clause})" if negated else clause)
+        # Unknown is not a match: ``-rating:e`` keeps works whose rating nobody knows.
+        clauses.append(f"({clause}) IS NOT TRUE" if negated else clause)
         parameters += values
     return Compiled(" AND ".join(clauses) or "1", tuple(parameters), order)
+
+
+def _check(word: str) -> None:
+    if len(word) > LONGEST_WORD:
+        raise BadQuery(f"a word of a query has at most {LONGEST_WORD} characters")
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise BadQuery(f"{word!r} is not text") from error
 
 
 def _looks_like_a_tag(match: re.Match[str]) -> bool:
@@ -133,8 +151,15 @@ def _parsed(field: str, text: str) -> float:
 
 def _text(sql: str, field: str, value: str) -> tuple[str, list[object]]:
     if field in ("sha256", "crawl"):
-        return f"substr({sql}, 1, ?) = ?", [len(value), value.lower()]
+        begins, values = f"substr({sql}, 1, ?) = ?", [len(value), value.lower()]
+        if field == "sha256":
+            return begins, values
+        # The id of a crawl's first generation is how the ids of its later ones begin.
+        whole = "EXISTS (SELECT 1 FROM crawls WHERE id = ?)"
+        return f"CASE WHEN {whole} THEN {sql} = ? ELSE {begins} END", [value, value, *values]
     values = [v for v in value.split(",") if v]
+    if not values:
+        raise BadQuery(f"{field}: needs a value")
     return f"{sql} IN ({','.join('?' * len(values))})", list(values)
 
 

@@ -12,7 +12,7 @@ from storage import crawls, stream
 from storage.database import open_reader
 from storage.errors import BadQuery, NotFound
 from storage.lock import engine_running
-from storage.query import compile_query
+from storage.query import DEFAULT_ORDER, Compiled, compile_query
 from storage.reasons import STATES, reasons
 from storage.records import AcceptedImage, CrawlStatus, Event, Json, Row
 from storage.rows import IMAGE_SELECT, image_of, loads
@@ -85,21 +85,29 @@ class Reader:
         if limit is not None and limit < 0:
             raise BadQuery("a limit is 0 or more")
         asked = compile_query([*words, f"sort:{sort}"] if sort else words)
-        select = f"{IMAGE_SELECT} WHERE {asked.where} ORDER BY {asked.order} LIMIT {PAGE} OFFSET ?"
         seen: set[int] = set()
-        offset = 0
-        while limit is None or len(seen) < limit:
-            rows = self.db.execute(select, (*asked.parameters, offset)).fetchall()
-            for row in rows:
-                if row["candidate_id"] in seen:
-                    continue
+        for row in self._pages(asked):
+            if len(seen) == limit:
+                return
+            if row["candidate_id"] not in seen:
                 seen.add(row["candidate_id"])
                 yield image_of(row, self.workspace)
-                if len(seen) == limit:
-                    return
-            offset += len(rows)
-            if len(rows) < PAGE:
-                return
+
+    def _pages(self, asked: Compiled) -> Iterator[sqlite3.Row]:
+        """The rows of a query, read in pages."""
+        select = f"{IMAGE_SELECT} WHERE {asked.where}"
+        order = f" ORDER BY {asked.order} LIMIT {PAGE}"
+        # In the usual order a page goes on after the last row: quick, and sure while others write.
+        by_key = asked.order == DEFAULT_ORDER
+        select += (
+            " AND (w.crawl_id, w.position) > (?, ?)" + order if by_key else order + " OFFSET ?"
+        )
+        place: tuple[str | int, ...] = ("", 0) if by_key else (0,)
+        read = 0
+        while rows := self.db.execute(select, (*asked.parameters, *place)).fetchall():
+            yield from rows
+            read += len(rows)
+            place = (rows[-1]["crawl_id"], rows[-1]["position"]) if by_key else (read,)
 
     def count(self, words: Sequence[str]) -> int:
         """How many works match. Raises BadQuery."""

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from storage import stream
 from storage.candidates import name_tags, record, rungs
 from storage.files import FileStore
-from storage.records import Candidate, Image, Json, Ruling, Work
+from storage.purge import drop_unused_tags
+from storage.records import Candidate, Image, Json, Ruling, State, Work
 from storage.rows import candidate_of, dumps, loads
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A work whose state changed: what a run reports."""
-
-    candidate_id: int
-    site: str
-    site_id: str
-    ruling: Ruling
+from storage.states import BLOCKED, Settled, evidence, forget_picture, settle
 
 
 def commit_page(
@@ -36,31 +28,31 @@ def commit_page(
     cursor: Json,
     dropped: Mapping[str, int],
 ) -> list[Settled]:
-    """Record a page and the cursor after it, as one. Returns the works new to this crawl, and those
-    known ones that the page has rejected, each with its ruling.
+    """Record a page and the cursor after it, as one.
+
+    Returns the works new to this crawl, those known ones that the page has rejected, and those that
+    are pending again because their file was replaced, each with its ruling.
     """
     settled: list[Settled] = []
     name_tags(db, (c for c, ruling in listed if ruling.reason != "blocked_content"))
     position = db.execute(
         "SELECT coalesce(max(position), 0) FROM works WHERE crawl_id = ?", (crawl_id,)
     ).fetchone()[0]
+    purged = False
     for candidate, ruling in listed:
-        candidate_id, replaced = record(db, store, candidate, ruling)
+        known, before = _met(db, crawl_id, candidate)
+        candidate_id, replaced = record_work(db, store, candidate, ruling)
         ruling = _standing(db, candidate_id, ruling)
-        known = db.execute(
-            "SELECT position, state FROM works WHERE crawl_id = ? AND candidate_id = ?",
-            (crawl_id, candidate_id),
-        ).fetchone()
-        if known is None:
+        purged = purged or (known and ruling == BLOCKED)
+        if before is None:
             position += 1
             _insert(db, crawl_id, position, partition, candidate_id, ruling)
             settled.append(Settled(candidate_id, candidate.site, candidate.site_id, ruling))
-            continue
-        if ruling.state == "pending" and not replaced:
-            continue  # known, and nothing new is held against it
-        if ruling.state == known["state"]:
-            continue
-        settled += settle(db, crawl_id, candidate_id, ruling)
+        elif ruling.state != before and (ruling.state != "pending" or replaced):
+            change, *others = settle(db, crawl_id, candidate_id, ruling)
+            settled += [replace(change, before=before), *others]
+    if purged:
+        drop_unused_tags(db)
     db.execute(
         "UPDATE cursors SET cursor = ?, exhausted = 0 WHERE crawl_id = ? AND partition = ?",
         (dumps(cursor), crawl_id, partition),
@@ -72,6 +64,44 @@ def commit_page(
             (crawl_id, reason, count),
         )
     return settled
+
+
+def record_work(
+    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
+) -> tuple[int, bool]:
+    """Write what the source now says of a work. Returns its id and whether its file was replaced;
+    then its old picture is forgotten.
+    """
+    row = db.execute(
+        "SELECT image FROM candidates WHERE site = ? AND origin = ? AND site_id = ?",
+        (candidate.site, candidate.origin, candidate.site_id),
+    ).fetchone()
+    candidate_id, replaced = record(db, store, candidate, ruling)
+    if replaced and row["image"] is not None:
+        forget_picture(db, candidate_id, row["image"])
+    return candidate_id, replaced
+
+
+def read_again(
+    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
+) -> None:
+    """Record what the source says of one work that was read again."""
+    if ruling.reason != "blocked_content":
+        name_tags(db, (candidate,))
+    candidate_id, _ = record_work(db, store, candidate, ruling)
+    if _is_blocked(db, candidate_id):
+        drop_unused_tags(db)
+
+
+def _met(db: sqlite3.Connection, crawl_id: str, candidate: Candidate) -> tuple[bool, State | None]:
+    """Whether the catalog knows a work, and its state in this crawl."""
+    row = db.execute(
+        "SELECT w.state FROM candidates c"
+        " LEFT JOIN works w ON w.candidate_id = c.id AND w.crawl_id = ?"
+        " WHERE c.site = ? AND c.origin = ? AND c.site_id = ?",
+        (crawl_id, candidate.site, candidate.origin, candidate.site_id),
+    ).fetchone()
+    return row is not None, row["state"] if row else None
 
 
 def _insert(
@@ -92,24 +122,20 @@ def _insert(
             candidate_id,
             ruling.state,
             ruling.reason,
-            *_evidence(ruling),
+            *evidence(ruling),
             None if ruling.state == "pending" else stream.now(),
         ),
     )
 
 
-def _evidence(ruling: Ruling) -> tuple[str | None, str | None, str | None]:
-    return (
-        None if ruling.measured is None else dumps(ruling.measured),
-        None if ruling.threshold is None else dumps(ruling.threshold),
-        ruling.filter,
-    )
-
-
 def _standing(db: sqlite3.Connection, candidate_id: int, ruling: Ruling) -> Ruling:
     """A blocked work stays blocked, whatever the site says of it later."""
+    return BLOCKED if _is_blocked(db, candidate_id) else ruling
+
+
+def _is_blocked(db: sqlite3.Connection, candidate_id: int) -> bool:
     row = db.execute("SELECT outcome FROM candidates WHERE id = ?", (candidate_id,)).fetchone()
-    return Ruling("rejected", "blocked_content") if row["outcome"] == "blocked" else ruling
+    return bool(row["outcome"] == "blocked")
 
 
 def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> list[Work]:
@@ -149,6 +175,10 @@ def settle_picture(
     ``temp`` is the synced file just fetched, which is moved into the store; None where the picture
     was held already. Returns every work of the crawl whose state changed by it.
     """
+    if _is_blocked(db, candidate_id):  # found out while its bytes were on their way
+        if temp is not None:
+            temp.unlink()
+        return settle(db, crawl_id, candidate_id, BLOCKED)
     if temp is not None:
         _keep_file(db, store, picture, temp)
     db.execute(
@@ -209,6 +239,8 @@ def settle_failed(
     attempts: Iterable[tuple[int, str]],
 ) -> Settled:
     """Record that a work cannot be had: failed or unavailable, with each rung's own reason."""
+    if _is_blocked(db, candidate_id):
+        return settle(db, crawl_id, candidate_id, BLOCKED)[0]
     at = stream.now()
     db.executemany(
         "INSERT INTO attempts(candidate_id, rung, outcome, reason, at) VALUES (?,?,?,?,?)",
@@ -221,100 +253,6 @@ def settle_failed(
     return settle(db, crawl_id, candidate_id, ruling)[0]
 
 
-def settle(
-    db: sqlite3.Connection, crawl_id: str, candidate_id: int, ruling: Ruling
-) -> list[Settled]:
-    """Set the state of a work in a crawl, and say in the event log what that means for its picture.
-
-    Returns every work of the crawl whose state changed by it, this one first.
-    """
-    picture = db.execute("SELECT image FROM candidates WHERE id = ?", (candidate_id,)).fetchone()[0]
-    lived = _lives(db, crawl_id, picture)
-    db.execute(
-        "UPDATE works SET state = ?, reason = ?, measured = ?, threshold = ?, filter = ?,"
-        " duplicate_of = NULL, settled_at = ? WHERE crawl_id = ? AND candidate_id = ?",
-        (
-            ruling.state,
-            ruling.reason,
-            *_evidence(ruling),
-            stream.now(),
-            crawl_id,
-            candidate_id,
-        ),
-    )
-    others = regroup(db, crawl_id, picture) if picture is not None else []
-    lives = _lives(db, crawl_id, picture)
-    if lives != lived:
-        stream.append(
-            db,
-            "accepted" if lives else "retracted",
-            sha256=picture,
-            candidate_id=candidate_id,
-            crawl_id=crawl_id,
-            payload={} if lives else {"reason": ruling.reason},
-        )
-    this = _settled(db, crawl_id, candidate_id)
-    return [this, *(other for other in others if other.candidate_id != candidate_id)]
-
-
-def _lives(db: sqlite3.Connection, crawl_id: str, picture: str | None) -> bool:
-    """Whether some work of the crawl is accepted as this picture."""
-    if picture is None:
-        return False
-    found = db.execute(
-        "SELECT 1 FROM candidates c JOIN works w ON w.candidate_id = c.id"
-        " WHERE c.image = ? AND w.crawl_id = ? AND w.state = 'accepted' LIMIT 1",
-        (picture, crawl_id),
-    ).fetchone()
-    return found is not None
-
-
-def regroup(db: sqlite3.Connection, crawl_id: str, sha256: str) -> list[Settled]:
-    """Of the accepted works of a crawl that are one picture, the first in its order stands.
-
-    A pure function of the set: it does not matter which of them arrived first.
-    """
-    rows = db.execute(
-        "SELECT w.candidate_id, w.position, w.state, w.duplicate_of, c.outcome FROM candidates c"
-        " JOIN works w ON w.candidate_id = c.id"
-        " WHERE c.image = ? AND w.crawl_id = ? AND w.state IN ('accepted', 'duplicate')"
-        " ORDER BY w.position",
-        (sha256, crawl_id),
-    ).fetchall()
-    changed: list[Settled] = []
-    for n, row in enumerate(rows):
-        first = rows[0]["candidate_id"]
-        if n == 0 and row["state"] == "duplicate":
-            db.execute(
-                "UPDATE works SET state = 'accepted', reason = NULL, duplicate_of = NULL"
-                " WHERE crawl_id = ? AND candidate_id = ?",
-                (crawl_id, row["candidate_id"]),
-            )
-        elif n and (row["state"] != "duplicate" or row["duplicate_of"] != first):
-            reason = "same_pixels" if row["outcome"] == "known" else "same_file"
-            db.execute(
-                "UPDATE works SET state = 'duplicate', reason = ?, duplicate_of = ?"
-                " WHERE crawl_id = ? AND candidate_id = ?",
-                (reason, first, crawl_id, row["candidate_id"]),
-            )
-        else:
-            continue
-        changed.append(_settled(db, crawl_id, row["candidate_id"]))
-    return changed
-
-
-def _settled(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> Settled:
-    row = db.execute(
-        "SELECT w.*, c.site, c.site_id FROM works w JOIN candidates c ON c.id = w.candidate_id"
-        " WHERE w.crawl_id = ? AND w.candidate_id = ?",
-        (crawl_id, candidate_id),
-    ).fetchone()
-    ruling = Ruling(
-        row["state"], row["reason"], loads(row["measured"]), loads(row["threshold"]), row["filter"]
-    )
-    return Settled(candidate_id, row["site"], row["site_id"], ruling)
-
-
 def rejudge(
     db: sqlite3.Connection,
     crawl_id: str,
@@ -322,7 +260,8 @@ def rejudge(
 ) -> None:
     """Apply a changed policy to every work of a crawl, from what was claimed and measured.
 
-    A work the policy now wants goes back to pending where its bytes are not on disk.
+    A work the policy now wants goes back to pending where its bytes are not on disk. One that is
+    pending can be rejected here but not accepted: whether it is wanted, its turn decides.
     """
     rows = db.execute(
         "SELECT w.state, w.candidate_id, c.*, i.sha256, i.stored, i.measures FROM works w"
@@ -333,13 +272,8 @@ def rejudge(
     ).fetchall()
     for row in rows:
         ruling = rule(candidate_of(row, rungs(db, row["candidate_id"])), loads(row["measures"]))
-        if ruling.state == "accepted" and not row["stored"]:
+        if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
             ruling = Ruling("pending")
-        if ruling.state == "pending" and row["sha256"] is not None:
-            db.execute(
-                "UPDATE candidates SET outcome = NULL, image = NULL WHERE id = ?",
-                (row["candidate_id"],),
-            )
         alike = {row["state"], ruling.state} <= {"accepted", "duplicate"}
         if not alike and not row["state"] == ruling.state == "pending":
             settle(db, crawl_id, row["candidate_id"], ruling)
@@ -374,3 +308,8 @@ def pending_count(db: sqlite3.Connection, crawl_id: str) -> int:
             (crawl_id,),
         ).fetchone()[0]
     )
+
+
+def counts(db: sqlite3.Connection, crawl_id: str) -> tuple[int, int]:
+    """How many works of a crawl are accepted and how many have no verdict, at one moment."""
+    return accepted_count(db, crawl_id), pending_count(db, crawl_id)

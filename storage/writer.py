@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -13,6 +14,9 @@ from typing import Any, TypeVar
 
 from storage.database import open_writer
 from storage.errors import NoSpace, StorageError
+from storage.platform import disk_full
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -61,7 +65,11 @@ class Writer:
             target=self._run, args=(opened,), name="catalog-writer", daemon=False
         )
         self._thread.start()
-        await opened
+        try:
+            await opened
+        except BaseException:
+            await self.close()
+            raise
 
     async def do(self, work: Work[T]) -> T:
         """Run ``work`` in a committed transaction and return its result.
@@ -70,6 +78,8 @@ class Writer:
         raised, or NoSpace and StorageError where the commit failed.
         """
         async with self._room:
+            if self._thread is None:
+                raise StorageError("the catalog is closed")
             future: asyncio.Future[T] = self._loop.create_future()
             self._requests.put(_Request(work, future))
             return await future
@@ -85,19 +95,18 @@ class Writer:
     def _run(self, opened: asyncio.Future[None]) -> None:
         try:
             db = open_writer(self._path)
+            if not self._checkpoint:
+                db.execute("PRAGMA wal_autocheckpoint=0")
         except BaseException as error:
-            self._loop.call_soon_threadsafe(opened.set_exception, error)
+            self._loop.call_soon_threadsafe(_resolve, opened, error)
             return
-        self._loop.call_soon_threadsafe(opened.set_result, None)
-        if not self._checkpoint:
-            db.execute("PRAGMA wal_autocheckpoint=0")
+        self._loop.call_soon_threadsafe(_resolve, opened, None)
         try:
             while (batch := self._next_batch()) is not None:
                 self._commit(db, batch)
-        finally:
             if self._checkpoint:
-                db.execute("PRAGMA optimize")
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                _tidy_up(db)
+        finally:
             db.close()
 
     def _next_batch(self) -> list[_Request] | None:
@@ -122,26 +131,53 @@ class Writer:
             for request in batch:
                 self._perform(db, request)
             db.execute("COMMIT")
-            if self._after_commit is not None:
-                self._after_commit(db)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             for request in batch:
                 request.error = request.error or _explained(error)
+        else:
+            self._clear_up(db)
         self._loop.call_soon_threadsafe(_deliver, batch)
+
+    def _clear_up(self, db: sqlite3.Connection) -> None:
+        if self._after_commit is None:
+            return
+        try:
+            self._after_commit(db)
+        except Exception:
+            # What was asked is committed: its callers must hear so, and the thread must live.
+            log.exception("clearing up after a commit failed; it is tried again after the next")
 
     @staticmethod
     def _perform(db: sqlite3.Connection, request: _Request) -> None:
         db.execute("SAVEPOINT request")
         try:
             request.result = request.work(db)
-        except sqlite3.Error:
-            raise
         except BaseException as error:
+            if not db.in_transaction:  # SQLite has rolled everything back: disk full, I/O error
+                raise
             request.error = _explained(error)
             db.execute("ROLLBACK TO request")
         db.execute("RELEASE request")
+
+
+def _tidy_up(db: sqlite3.Connection) -> None:
+    """Shrink the log and refresh the statistics; a full disk or a busy reader only postpones it."""
+    try:
+        db.execute("PRAGMA optimize")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        log.warning("the catalog's log was not folded in: %s; the next run does it", error)
+
+
+def _resolve(opened: asyncio.Future[None], error: BaseException | None) -> None:
+    if opened.done():  # whoever waited was cancelled
+        return
+    if error is None:
+        opened.set_result(None)
+    else:
+        opened.set_exception(error)
 
 
 def _deliver(batch: list[_Request]) -> None:
@@ -155,7 +191,7 @@ def _deliver(batch: list[_Request]) -> None:
 
 
 def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, OSError) and error.errno in (28, 122):  # ENOSPC, EDQUOT
+    if isinstance(error, OSError) and disk_full(error):
         return NoSpace(f"the disk is full: {error}")
     if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
         return NoSpace("the disk is full: the catalog could not grow")

@@ -136,10 +136,18 @@ class SiteHttp:
         except FetchError as error:
             raise self._told(error, url) from error
 
-    async def fetch(self, rung: Rung, into: Path, *, max_bytes: int | None = None) -> Fetched:
+    async def fetch(
+        self,
+        rung: Rung,
+        into: Path,
+        *,
+        max_bytes: int | None = None,
+        sent: Callable[[], None] = lambda: None,
+    ) -> Fetched:
         """Download a file to ``into``, which must not exist; on failure nothing is left there.
 
-        ``max_bytes`` lowers the cap of the settings. Raises FetchError with one of the reasons
+        ``max_bytes`` lowers the cap of the settings; ``sent`` is called when a request goes out
+        (until then we wait for the host's turn). Raises FetchError with one of the reasons
         ``http_NNN http_5xx timeout connect_failed truncated too_big blocked_address bad_url
         too_many_redirects not_an_image md5_mismatch size_mismatch bad_encoding noai challenge
         out_of_descriptors``; RateLimited where the host keeps us away too long; NoSpace.
@@ -151,10 +159,14 @@ class SiteHttp:
             window=self._net.min_rate_window,
         )
 
+        def count() -> None:
+            self._count_file()
+            sent()
+
         async def attempt() -> Fetched:
             url = self._exchange.check(rung.location)
             async with self._exchange.open(
-                url, "image/*,*/*;q=0.5", self._net.total_timeout, self._count_file
+                url, "image/*,*/*;q=0.5", self._net.total_timeout, count
             ) as reply:
                 await self._exchange.judge(reply)
                 return await download(reply, rung, into, limits, self._count_file_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from crawler import plugins
 from crawler.errors import UsageError
 from filters.base import option
 
+Install = Callable[[str, str, str, str], None]
+
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Installs a distribution with one plug-in on the path."""
 
     def install(distribution: str, group: str, name: str, source: str) -> None:
@@ -33,7 +36,7 @@ def test_our_own_plugins_are_there() -> None:
     assert {"kohya", "imagefolder", "sheet"} <= set(plugins.names(plugins.EXPORTS))
 
 
-def test_a_plugin_of_another_distribution_is_loaded(install) -> None:
+def test_a_plugin_of_another_distribution_is_loaded(install: Install) -> None:
     install("otherbooru", plugins.ADAPTERS, "otherbooru", "class Plugin: name = 'otherbooru'\n")
     assert plugins.load(plugins.ADAPTERS, "otherbooru").name == "otherbooru"
     assert "otherbooru" in plugins.names(plugins.ADAPTERS)
@@ -42,21 +45,21 @@ def test_a_plugin_of_another_distribution_is_loaded(install) -> None:
 @pytest.mark.parametrize(
     "source", ["import no_such_module_anywhere\n", "x = 1\n", "def broken(:\n"]
 )
-def test_a_broken_plugin_names_its_distribution(install, source: str) -> None:
+def test_a_broken_plugin_names_its_distribution(install: Install, source: str) -> None:
     install("brokenplugin", plugins.ADAPTERS, "broken", source)
     with pytest.raises(plugins.BrokenPlugin, match="brokenplugin") as error:
         plugins.load(plugins.ADAPTERS, "broken")
     assert "brokenplugin" in error.value.hint
 
 
-def test_a_plugin_that_lacks_an_extra_says_so_itself(install) -> None:
+def test_a_plugin_that_lacks_an_extra_says_so_itself(install: Install) -> None:
     source = "from crawler.errors import MissingExtra\nraise MissingExtra('install it')\n"
     install("needsmore", plugins.ADAPTERS, "needsmore", source)
     with pytest.raises(UsageError, match="install it"):
         plugins.load(plugins.ADAPTERS, "needsmore")
 
 
-def test_two_distributions_may_not_bring_the_same_name(install) -> None:
+def test_two_distributions_may_not_bring_the_same_name(install: Install) -> None:
     install("first", plugins.ADAPTERS, "same", "class Plugin: pass\n")
     install("second", plugins.ADAPTERS, "same", "class Plugin: pass\n")
     with pytest.raises(plugins.BrokenPlugin, match="first and second"):

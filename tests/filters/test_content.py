@@ -114,7 +114,7 @@ def test_other_ratings_are_asked_for_by_name() -> None:
     rejection = everything.prescreen(tagged("solo", rating="g"), policy)
     assert rejection is not None
     assert (rejection.reason, rejection.measured, rejection.threshold) == ("rating", "g", "e")
-    with pytest.raises(PolicyError, match="no value of content.ratings called 'x'"):
+    with pytest.raises(PolicyError, match=r"no value of content\.ratings called 'x'"):
         everything.policy({"content": {"ratings": ["x"]}})
     with pytest.raises(PolicyError, match="takes a list"):
         everything.policy({"content": {"ratings": "g"}})

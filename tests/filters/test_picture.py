@@ -89,6 +89,12 @@ def test_a_file_cut_anywhere_is_never_a_picture(name: str, share: float) -> None
     assert reason_of(data[: int(share * len(data))]) in {"truncated", "not_an_image"}
 
 
+@pytest.mark.parametrize("name", ["avif", "animated avif"])
+def test_a_file_cut_between_two_boxes_is_truncated(name: str) -> None:
+    data = FILES[name][1]
+    assert reason_of(data[: data.rindex(b"mdat") - 4]) == "truncated"
+
+
 @every_file
 def test_a_file_that_lacks_its_last_bytes_alone_is_truncated(name: str) -> None:
     data = FILES[name][1]
@@ -292,7 +298,8 @@ def test_colour_profiles_and_subsampling_are_told() -> None:
 
 def test_gray_is_luma_of_the_upright_picture_and_is_read_only() -> None:
     gray = Picture.open(FILES["png"][1]).gray
-    assert (gray.shape, gray.dtype) == ((120, 160), np.uint8)
+    assert gray.shape == (120, 160)
+    assert gray.dtype == np.uint8
     assert np.array_equal(gray, np.asarray(drawing().convert("L")))
     with pytest.raises(ValueError, match="read-only"):
         gray[0, 0] = 1

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -144,3 +146,12 @@ def test_a_policy_that_cannot_be_says_what_is_wrong(
 ) -> None:
     with pytest.raises(PolicyError, match=message):
         judge().policy(values)
+
+
+def test_reading_options_imports_no_pixel_library() -> None:
+    modules = ", ".join(sorted({filter.__module__ for filter in FILTERS}))
+    program = f"import sys, {modules}; print({{'numpy', 'PIL', 'imagehash'}} & set(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "set()"

@@ -51,7 +51,7 @@ def test_thresholds_are_policy_and_zero_asks_for_nothing() -> None:
     assert FILTER.judge(Work(), measures, off) is None
     allowed = FILTER.judge(Work(), measures, filters.policy({"allow": ["low_quality"]}))
     assert allowed is not None
-    assert (allowed.reason, allowed.measured, allowed.threshold) == ("blurred", 0.1, 0.45)
+    assert (allowed.reason, allowed.measured, allowed.threshold) == ("blurred", 0.1, 0.3)
 
 
 def test_the_measures_of_a_jpeg_are_named() -> None:

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from crawler.demo.ledger import Ledger
-from crawler.demo.site import DemoSite
+from crawler.demo.posts import World
+from crawler.demo.site import DemoSite, ThreadedDemoSite
 
 CONTACT = "scenario@example.org"
 TIMEOUT = 90.0
@@ -35,6 +37,14 @@ class Address:
 def address(site: DemoSite) -> Address:
     """Where a site of this process listens."""
     return Address(site.base_url, site.cdn_url)
+
+
+def serving(world: World, place: Address | None = None) -> ThreadedDemoSite:
+    """A demo site in a thread, where an earlier one listened if one is given."""
+    ports = (
+        [urlsplit(url).port or 0 for url in (place.base_url, place.cdn_url)] if place else [0, 0]
+    )
+    return ThreadedDemoSite(DemoSite(world, port=ports[0], cdn_port=ports[1]))
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Trawl:
         for name in ("STATE", "CONFIG", "CACHE", "DATA"):
             plain[f"XDG_{name}_HOME"] = str(self.home / "xdg" / name.lower())
         plain["TRAWL_NET__CONTACT"] = CONTACT
+        plain["TRAWL_NET__RETRY_FIRST"] = "0.05"
         if self.site is not None:
             plain["TRAWL_SITES__DANBOORU__BASE_URL"] = self.site.base_url
             plain["TRAWL_SITES__DANBOORU__RATE"] = "1000"
@@ -112,10 +123,13 @@ class Trawl:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to a process and all it started."""
+    """SIGKILL to a process and all it started, where it still runs."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 @dataclass

@@ -93,7 +93,7 @@ def sha256(data: bytes) -> str:
 
 
 def assert_sound(workspace: Path) -> None:
-    """Every file is what its name says and has its row, every row its file; nothing else is left."""
+    """Every file is what its name says and has its row, every row its file; nothing is left."""
     assert [r[0] for r in rows(workspace, "PRAGMA integrity_check")] == ["ok"]
     assert rows(workspace, "PRAGMA foreign_key_check") == []
     assert list((workspace / "files" / "tmp").iterdir()) == []

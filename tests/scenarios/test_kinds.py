@@ -13,10 +13,9 @@ from PIL import Image, ImageOps
 from crawler.demo.kinds import KINDS, Fate
 from crawler.demo.ledger import Ledger
 from crawler.demo.posts import Post, World
-from crawler.demo.site import DemoSite, ThreadedDemoSite
 from crawler.demo.world import REIMU
 from crawler.site import VERSION
-from tests.scenarios.driver import CONTACT, Done, Trawl, address
+from tests.scenarios.driver import CONTACT, Done, Trawl, address, serving
 from tests.scenarios.outcome import (
     Fact,
     assert_sound,
@@ -66,7 +65,7 @@ class Crawled:
 @pytest.fixture(scope="module")
 def crawled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
     home = tmp_path_factory.mktemp("kinds")
-    with ThreadedDemoSite(DemoSite(world)) as site:
+    with serving(world) as site:
         trawl = Trawl(home, address(site))
         done = trawl("crawl", "danbooru", REIMU, "--all", "-w", "set")
     return Crawled(world, home / "set", site.ledger, outcome(home / "set").facts, done)
@@ -76,7 +75,7 @@ def crawled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
 def narrowed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
     """A crawl that asked for every rating and size and was then run with the usual policy."""
     home = tmp_path_factory.mktemp("narrowed")
-    with ThreadedDemoSite(DemoSite(world)) as site:
+    with serving(world) as site:
         trawl = Trawl(home, address(site))
         crawl = ("crawl", "danbooru", REIMU, "--all", "-w", "set", "--option", "deleted=true")
         trawl(*crawl, *WIDE)

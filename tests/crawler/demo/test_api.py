@@ -17,6 +17,8 @@ from crawler.demo.posts import Post, World
 from crawler.demo.world import REIMU
 
 CDN = "http://127.0.0.1:9"
+GOLD: dict[str, Any] = {"login": "gold", "api_key": "gold-key"}
+PLATINUM: dict[str, Any] = {"login": "platinum", "api_key": "platinum-key"}
 
 POST_KEYS = [
     "id",
@@ -96,7 +98,7 @@ def ask(
     return api.answer(Asked(method, path, query, headers, body))
 
 
-def rows(api: Api, path: str = "/posts.json", **query: str) -> Any:
+def rows(api: Api, path: str = "/posts.json", **query: Any) -> Any:
     answer = ask(api, path, **query)
     assert answer.status == 200, answer.body
     return json.loads(answer.body)
@@ -149,9 +151,8 @@ def test_pages_beyond_the_limit_are_gone(api: Api) -> None:
         "PaginationExtension::PaginationError",
         "You cannot go beyond page 1000.",
     )
-    gold = {"login": "gold", "api_key": "gold-key"}
-    assert ask(api, "/posts.json", page="5000", **gold).status == 200
-    assert ask(api, "/posts.json", page="5001", **gold).status == 410
+    assert ask(api, "/posts.json", page="5000", **GOLD).status == 200
+    assert ask(api, "/posts.json", page="5001", **GOLD).status == 410
 
 
 def test_before_an_id_the_newest_come_first(api: Api, world: World) -> None:
@@ -285,11 +286,9 @@ def test_more_than_two_tags_are_too_many_for_anonymous(api: Api) -> None:
 
 
 def test_gold_has_six_tags_and_platinum_as_many_as_it_likes(api: Api) -> None:
-    gold = {"login": "gold", "api_key": "gold-key"}
-    platinum = {"login": "platinum", "api_key": "platinum-key"}
-    assert ask(api, "/posts.json", tags="a b c d e f", **gold).status == 200
-    assert ask(api, "/posts.json", tags="a b c d e f g", **gold).status == 422
-    assert ask(api, "/posts.json", tags="a b c d e f g", **platinum).status == 200
+    assert ask(api, "/posts.json", tags="a b c d e f", **GOLD).status == 200
+    assert ask(api, "/posts.json", tags="a b c d e f g", **GOLD).status == 422
+    assert ask(api, "/posts.json", tags="a b c d e f g", **PLATINUM).status == 200
 
 
 def test_free_metatags_filter_for_one_tag(api: Api, world: World) -> None:

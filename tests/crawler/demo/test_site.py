@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from crawler.demo.faults import (
+    Action,
     Body,
     Corrupt,
     Delay,
@@ -174,7 +175,13 @@ async def test_corrupt_bytes_have_the_right_length(
 async def test_pages_may_be_cut_empty_or_something_else(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    actions = [Truncate(0.5, honest=True), EmptyPage(), Html(), Body(b"null"), Redirect("/x")]
+    actions: list[Action] = [
+        Truncate(0.5, honest=True),
+        EmptyPage(),
+        Html(),
+        Body(b"null"),
+        Redirect("/x"),
+    ]
     faults = Faults([Fault(do, nth=n) for n, do in enumerate(actions, start=1)])
     async with DemoSite(world, faults=faults) as site:
         got = [await client.get(f"{site.base_url}/posts.json") for _ in actions]

@@ -14,12 +14,19 @@ from crawler.demo.gallery import Gallery
 from crawler.demo.kinds import KINDS
 from crawler.demo.pictures import Recipe
 from crawler.demo.posts import World
+from crawler.demo.search import Search
 from crawler.demo.world import REIMU, big_world, default_world, pictures_world
 
 
 def test_every_declared_kind_has_posts_and_every_post_a_declared_kind(world: World) -> None:
     assert {post.kind for post in world.posts} == set(KINDS)
     assert {post.kind for post in world.posts if REIMU in post.tags} == set(KINDS)
+
+
+def test_unlisted_kinds_are_those_a_query_with_the_policy_in_it_never_meets(world: World) -> None:
+    policy = "-status:deleted filetype:jpg,png,webp,avif width:>=768 height:>=768 rating:g,s"
+    listed = {p.kind for p in Search.of(f"{REIMU} {policy} mpixels:>=0.9", world).posts()}
+    assert listed == {kind for kind, fate in KINDS.items() if not fate.unlisted}
 
 
 def test_it_holds_many_of_one_character_and_some_of_others(world: World) -> None:

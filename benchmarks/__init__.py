@@ -1,0 +1,1 @@
+"""Figures of merit, one command each: ``python -m benchmarks.NAME [--save]``."""

@@ -1,0 +1,39 @@
+"""What ends a run before its target, or spoils its end: limits, room on the disk, strictness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crawler.errors import ItemsFailed, LimitReached, NoSpace
+from crawler.opening import Request
+from crawler.stats import Stats
+from storage.files import free_bytes
+from storage.records import Row
+
+
+def limit_reached(request: Request, stats: Stats) -> LimitReached | None:
+    """The limit of the request that is used up, if any."""
+    if request.max_bytes is not None and stats.bytes_fetched >= request.max_bytes:
+        return LimitReached(f"--max-bytes {request.max_bytes} is used up")
+    if request.max_time is not None and stats.elapsed >= request.max_time:
+        return LimitReached(f"--max-time {request.max_time:g} s has passed")
+    return None
+
+
+def too_little_room(folder: Path, min_free: int) -> NoSpace | None:
+    """Whether less than ``min_free`` bytes are free on the disk of a folder."""
+    free = free_bytes(folder)
+    if free >= min_free:
+        return None
+    return NoSpace(f"only {free / 1e9:.2f} GB are free; {min_free / 1e9:.2f} stay")
+
+
+def items_failed(request: Request, rows: Sequence[Row]) -> ItemsFailed | None:
+    """What ``--strict`` makes of a table of reasons."""
+    failed = sum(row.count for row in rows if row.state == "failed")
+    if not (request.strict and failed):
+        return None
+    return ItemsFailed(
+        f"{failed} works failed for good", hint="`trawl query state:failed` lists them"
+    )

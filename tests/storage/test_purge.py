@@ -1,0 +1,280 @@
+"""Forgetting: blocked content without a trace, rejected bytes over their budget, a killed run's."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from storage import derived, purge, works
+from storage.derived import DerivedImage
+from storage.export_index import record_export
+from storage.reader import Reader
+from storage.records import Candidate
+from tests.storage.catalog import (
+    BLOCKED,
+    Catalog,
+    candidate,
+    picture,
+    rejected,
+    sha256_of,
+    short,
+)
+
+
+def marked(site_id: str = "66") -> Candidate:
+    """A work full of words that must not stay."""
+    return candidate(
+        site_id,
+        tags={"general": ("secret_tag",), "artist": ("secret_artist", "aoi")},
+        source_url="https://elsewhere.test/secret",
+        page_url="https://site.test/secret",
+        metadata={"secret": 1},
+        caption="secret",
+        parent="secret",
+        pixel_hash="secret",
+    )
+
+
+@pytest.fixture
+def crawl(catalog: Catalog) -> str:
+    """A crawl that has taken a marked work before anybody knew, beside a harmless one."""
+    made = catalog.crawl()
+    catalog.page(made, marked(), candidate("1", tags={"artist": ("aoi",)}))
+    catalog.fetched(made, "66", "bad")
+    catalog.fetched(made, "1", "good")
+    return made
+
+
+def block(catalog: Catalog, crawl: str, site_id: str = "66") -> None:
+    catalog.page(crawl, (marked(site_id), BLOCKED))
+
+
+def test_found_later_its_bytes_and_every_word_of_it_go(catalog: Catalog, crawl: str) -> None:
+    assert catalog.holding("secret") != []
+    block(catalog, crawl)
+    assert catalog.holding("secret") == []
+    assert catalog.files() == {sha256_of("good")}
+    assert catalog.states(crawl) == {"66": "rejected:blocked_content", "1": "accepted"}
+    assert catalog.rows("SELECT sha256 FROM images") == [(sha256_of("good"),)]
+    assert catalog.rows("SELECT name FROM tags") == [("aoi",)]  # another work has it too
+
+
+def test_consumers_are_told_once(catalog: Catalog, crawl: str) -> None:
+    block(catalog, crawl)
+    block(catalog, crawl)
+    last = catalog.events()[2:]
+    assert [(e.kind, e.sha256) for e in last] == [("retracted", sha256_of("bad"))]
+    assert last[0].payload == {"reason": "blocked_content"}
+
+
+def test_what_events_told_of_it_goes_even_of_pictures_it_had_before(
+    catalog: Catalog, crawl: str
+) -> None:
+    again = candidate("66", tags={"general": ("secret_new_tag",)}, md5="a" * 32)
+    catalog.page(crawl, again)
+    replaced = candidate("66", tags={"general": ("secret_new_tag",)}, md5="b" * 32)
+    catalog.page(crawl, replaced)  # another picture now: the old one's events stay behind
+    assert [table for table, _ in catalog.holding("secret_new_tag")].count("events") == 1
+    block(catalog, crawl)
+    assert catalog.holding("secret") == []
+
+
+def test_works_that_are_the_same_picture_go_with_it(catalog: Catalog, crawl: str) -> None:
+    other = catalog.crawl("other")
+    catalog.page(crawl, candidate("twin", tags={"general": ("secret_twin",)}))
+    catalog.page(other, candidate("twin", tags={"general": ("secret_twin",)}))
+    catalog.fetched(crawl, "twin", "bad")
+    catalog.known(other, "twin", "bad")
+    block(catalog, crawl)
+    assert catalog.holding("secret") == []
+    assert catalog.states(crawl)["twin"] == "rejected:blocked_content"
+    assert catalog.states(other)["twin"] == "rejected:blocked_content"
+    assert sha256_of("bad") not in catalog.files()
+
+
+def derive(catalog: Catalog, parent: str, name: str) -> str:
+    _, data = picture(name)
+    temp = catalog.store.temp()
+    temp.write_bytes(data)
+    made = DerivedImage(parent, sha256_of(name), "png", 8, 9, len(data))
+    catalog.write(
+        lambda db: derived.keep(
+            db, catalog.store, made, temp, stage=name, version=1, parameters={}, number=0
+        )
+    )
+    return made.sha256
+
+
+def test_everything_derived_and_every_exported_copy_goes(
+    catalog: Catalog, crawl: str, tmp_path: Path
+) -> None:
+    small = derive(catalog, sha256_of("bad"), "small")
+    smaller = derive(catalog, small, "smaller")
+    spared = derive(catalog, sha256_of("good"), "spared")
+    out = tmp_path / "out"
+    out.mkdir()
+    names = {"a": sha256_of("bad"), "b": small, "c": smaller, "d": sha256_of("good"), "e": spared}
+    for name in names:
+        (out / f"{name}.png").write_bytes(b"copy")
+        (out / f"{name}.txt").write_text("secret words")
+    record_export(catalog.path, [(sha, out / f"{name}.png") for name, sha in names.items()])
+    block(catalog, crawl)
+    assert {p.name for p in out.iterdir()} == {"d.png", "d.txt", "e.png", "e.txt"}
+    assert catalog.files() == {sha256_of("good"), spared}
+    assert catalog.rows("SELECT sha256 FROM derived") == [(spared,)]
+    assert {sha for (sha,) in catalog.rows("SELECT sha256 FROM exported")} == {
+        sha256_of("good"),
+        spared,
+    }
+
+
+def test_an_exported_copy_that_cannot_be_removed_stops_nothing_and_is_tried_again(
+    catalog: Catalog, crawl: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = tmp_path / "stuck.png"
+    stuck.mkdir()  # a folder has taken its place: it cannot be unlinked
+    record_export(catalog.path, [(sha256_of("bad"), stuck)])
+    block(catalog, crawl)
+    assert catalog.states(crawl)["66"] == "rejected:blocked_content"
+    assert "must go but cannot be removed" in caplog.text
+    stuck.rmdir()
+    stuck.write_bytes(b"copy")
+    catalog.write(lambda db: None)
+    assert not stuck.exists()
+
+
+def test_a_moved_workspace_still_finds_what_must_go(catalog: Catalog, tmp_path: Path) -> None:
+    path = catalog.store.path(sha256_of("bad"), "png")
+    purge.doom(catalog.db, catalog.store, path.as_posix())
+    ((stored,),) = catalog.rows("SELECT path FROM doomed")
+    assert stored == f"files/{path.parent.parent.name}/{path.parent.name}/{path.name}"
+
+
+# -- rejected bytes ---------------------------------------------------------------------------
+
+
+def drop(catalog: Catalog, budget: int) -> int:
+    return catalog.write(lambda db: purge.drop_rejected(db, catalog.store, budget))
+
+
+def fill(catalog: Catalog, *sizes: int) -> str:
+    crawl = catalog.crawl()
+    for n, size in enumerate(sizes):
+        catalog.page(crawl, candidate(str(n)))
+        catalog.fetched(crawl, str(n), f"p{n}", ruling=rejected(), size=size)
+    return crawl
+
+
+def kept(catalog: Catalog, *sizes: int) -> list[int]:
+    on_disk = catalog.files()
+    return [n for n, size in enumerate(sizes) if sha256_of(f"p{n}", size) in on_disk]
+
+
+def test_the_oldest_rejected_bytes_go_first(catalog: Catalog) -> None:
+    sizes = (100, 100, 100, 100)
+    fill(catalog, *sizes)
+    assert drop(catalog, 250) == 200
+    assert kept(catalog, *sizes) == [2, 3]
+    assert drop(catalog, 250) == 0
+
+
+def test_nothing_older_is_kept_than_what_was_dropped(catalog: Catalog) -> None:
+    sizes = (50, 300, 100)
+    fill(catalog, *sizes)
+    assert drop(catalog, 200) == 350
+    assert kept(catalog, *sizes) == [2]
+
+
+def test_within_the_budget_everything_stays(catalog: Catalog) -> None:
+    fill(catalog, 100, 100)
+    assert drop(catalog, 200) == 0
+    assert kept(catalog, 100, 100) == [0, 1]
+
+
+def test_what_was_measured_outlives_the_bytes(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1"))
+    catalog.fetched(crawl, "1", "one", ruling=rejected(), quality={"score": 0.2})
+    drop(catalog, 0)
+    with Reader(catalog.workspace) as reader:
+        image = reader.image(catalog.id("1"), crawl)
+    assert image is not None
+    assert image.path is None
+    assert image.measures == {"quality": {"score": 0.2}}
+
+
+def test_accepted_bytes_are_never_dropped_whichever_crawl_or_work_accepts_them(
+    catalog: Catalog,
+) -> None:
+    one, two = catalog.crawl("one"), catalog.crawl("two")
+    catalog.page(one, candidate("1"), candidate("2"))
+    catalog.page(two, candidate("3"))
+    catalog.fetched(one, "1", "mine", ruling=rejected())
+    catalog.known(two, "3", "mine")  # known by its pixels: its bytes are those of the rejected one
+    catalog.fetched(one, "2", "alone", ruling=rejected())
+    drop(catalog, 0)
+    assert catalog.files() == {sha256_of("mine")}
+
+
+# -- after a kill -----------------------------------------------------------------------------
+
+
+def test_a_killed_run_is_tidied_up_after(catalog: Catalog, crawl: str) -> None:
+    catalog.store.temp().write_bytes(b"half a pic")
+    orphan = catalog.store.temp()
+    orphan.write_bytes(b"renamed, not committed")
+    orphan = catalog.store.adopt(orphan, sha256_of("orphan"), "png")
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert list(catalog.store.tmp.iterdir()) == []
+    assert not orphan.exists()
+    assert catalog.files() == {sha256_of("bad"), sha256_of("good")}
+
+
+def test_files_that_were_dropped_but_not_yet_removed_are_swept(
+    catalog: Catalog, crawl: str
+) -> None:
+    catalog.db.execute("UPDATE images SET stored = 0 WHERE sha256 = ?", (sha256_of("bad"),))
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert catalog.files() == {sha256_of("good")}
+
+
+def test_derived_files_are_known_to_the_sweep(catalog: Catalog, crawl: str) -> None:
+    small = derive(catalog, sha256_of("good"), "small")
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert small in catalog.files()
+
+
+def test_a_clean_end_spares_the_next_start_the_work(catalog: Catalog, crawl: str) -> None:
+    catalog.write(purge.mark_clean)
+    ((value,),) = catalog.rows("SELECT value FROM meta WHERE key = 'clean_at'")
+    assert abs(float(value) - time.time()) < 5
+
+
+def test_a_blocked_work_that_was_never_fetched_needs_no_event(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, marked())
+    block(catalog, crawl)
+    assert catalog.events() == []
+    assert catalog.holding("secret") == []
+    assert works.pending_count(catalog.db, crawl) == 0
+
+
+def test_retractions_name_the_picture_and_nothing_else(catalog: Catalog, crawl: str) -> None:
+    block(catalog, crawl)
+    assert catalog.told()[-1] == ("retracted", *short(["bad"]), None)
+
+
+def test_a_word_that_another_work_of_the_same_page_has_stays(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("66", tags={"general": ("hat",)}))
+    catalog.page(crawl, (marked(), BLOCKED), candidate("1", tags={"general": ("hat",)}))
+    with Reader(catalog.workspace) as reader:
+        assert [image.site_id for image in reader.query(["hat"])] == ["1"]
+
+
+def test_words_of_a_work_that_stays_blocked_are_not_taken_in(catalog: Catalog, crawl: str) -> None:
+    block(catalog, crawl)
+    catalog.page(catalog.crawl("other"), marked())
+    assert catalog.holding("secret") == []
