@@ -21,7 +21,9 @@ STALE = frozenset({"http_404", "http_410", "http_403", "md5_mismatch", "size_mis
 """Failures that a replaced file or an expired link explains: worth one more look at the work."""
 
 
-OUTAGE = frozenset({"connect_failed", "timeout", "http_5xx", "http_429", "out_of_descriptors"})
+OUTAGE = frozenset(
+    {"connect_failed", "timeout", "http_5xx", "http_429", "out_of_descriptors", "out_of_memory"}
+)
 """Failures that say nothing of the work: the next run of its crawl tries it again."""
 
 

@@ -40,6 +40,14 @@ class Tools:
     max_file_bytes: int
 
 
+class Known(Exception):
+    """Read again, the work turned out to be a picture we hold: it is settled."""
+
+    def __init__(self, settled: list[Settled]) -> None:
+        super().__init__()
+        self.settled = settled
+
+
 @dataclass
 class Carrier:
     """Carries works of one crawl to their verdicts and commits them."""
@@ -58,19 +66,21 @@ class Carrier:
         With ``held_only`` nothing is fetched: None where we do not hold the work's picture.
         Raises what ends the run: SourceError, RateLimited, NoSpace.
         """
-        settled = await self._settle_held(work)
+        settled = await self._settle_held(work, work.candidate, work.image, work.rung)
         if settled is not None or held_only:
             return settled
         ladder = Ladder(
             fetch=partial(self._fetch, work.position),
             inspect=self._inspect,
-            refresh=self._refresh,
+            refresh=partial(self._refresh, work),
             temp=self.tools.store.temp,
         )
         try:
             got = await ladder.acquire(work.candidate)
         except Withdrawn as end:
             return await self._conclude(work, end.ruling, ladder.tried)
+        except Known as known:
+            return known.settled
         except FetchError as error:
             if error.reason == "challenge":
                 raise ChallengePage(str(error), hint=error.hint) from error
@@ -87,18 +97,21 @@ class Carrier:
         """Record that a work cannot be had."""
         return await self._conclude(work, Ruling("failed", error.reason), tried or [])
 
-    async def _settle_held(self, work: Work) -> list[Settled] | None:
+    async def _settle_held(
+        self, work: Work, candidate: Candidate, image: str | None, rung: int = 0
+    ) -> list[Settled] | None:
         """Settle a work whose picture we hold already; None where its bytes are needed."""
 
         def settle_held(db: sqlite3.Connection) -> list[Settled] | None:
             held = (
-                candidates.known_picture(db, work.candidate)
-                if work.image is None
-                else candidates.held(db, work.image)
+                candidates.known_picture(db, candidate)
+                if image is None
+                else candidates.held(db, image)
             )
             if held is None:
                 return None
-            ruling = self.request.rules.of_picture(work.candidate, held.picture.measures)
+            claims = candidate.from_rung(rung)
+            ruling = self.request.rules.of_picture(claims, held.picture.measures)
             if not held.stored and ruling.state != "rejected":
                 return None
             return works.settle_picture(
@@ -109,16 +122,18 @@ class Carrier:
                 held.picture,
                 ruling,
                 temp=None,
+                rung=rung,
             )
 
         # In one transaction: the bytes must not be dropped in between.
         settled = await self.tools.writer.do(settle_held)
-        if settled is not None and work.image is None:
-            self.stats.bytes_saved += work.candidate.bytes or 0
+        if settled is not None and image is None:
+            self.stats.bytes_saved += candidate.bytes or 0
         return settled
 
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
-        ruling = self.request.rules.of_picture(got.candidate, got.picture.measures)
+        claims = got.candidate.from_rung(got.rung)
+        ruling = self.request.rules.of_picture(claims, got.picture.measures)
         settled = await self._commit_picture(work, got, ruling)
         if ruling.state == "rejected":
             await self._keep_budget(got.picture.bytes)
@@ -168,18 +183,25 @@ class Carrier:
         if rung.kind == "file":
             self.under_way.add(position)
             return await spool(rung, into, max_bytes=self.tools.max_file_bytes)
-        return await self.tools.http.fetch(rung, into, sent=lambda: self.under_way.add(position))
+
+        def under_way(going: bool) -> None:
+            (self.under_way.add if going else self.under_way.discard)(position)
+
+        return await self.tools.http.fetch(rung, into, under_way=under_way)
 
     async def _inspect(self, arrived: Arrived) -> Image:
         return await self.tools.inspector.inspect(
             arrived.path, sha256=arrived.sha256, md5=arrived.md5, size=arrived.bytes
         )
 
-    async def _refresh(self, candidate: Candidate) -> Candidate:
+    async def _refresh(self, work: Work, candidate: Candidate) -> Candidate:
         """Read a work again; what the site now says is recorded and judged first."""
         again = await self.request.adapter.refresh(candidate, self.tools.http)
         ruling = self.request.rules.of_claims(again)
         await self.tools.writer.do(lambda db: works.read_again(db, self.tools.store, again, ruling))
         if ruling.state != "pending":
             raise Withdrawn(ruling)
+        settled = await self._settle_held(work, again, None)
+        if settled is not None:
+            raise Known(settled)
         return again

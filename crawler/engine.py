@@ -212,6 +212,8 @@ class Engine:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._deadline = None
                 self._give_back(all_of_it=True)
+            elif self._error is not None:
+                self._give_back(all_of_it=False)  # what failed meanwhile waits for its next turn
             try:
                 # The clock matters too: limits, free space, the grace of a stop.
                 async with asyncio.timeout(0.5):

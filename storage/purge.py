@@ -6,7 +6,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from storage import stream
 from storage.files import FileStore, stored_path
@@ -101,10 +100,9 @@ def _descendants(db: sqlite3.Connection, sha256: str) -> list[sqlite3.Row]:
 
 
 def _doom_copies(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
-    """Order the exported copies of a file away, and the captions beside them."""
+    """Order away every exported file that shows or tells of a picture."""
     for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
         doom(db, store, copy["path"])
-        doom(db, store, Path(copy["path"]).with_suffix(".txt").as_posix())
     db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
 
 

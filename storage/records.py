@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -63,6 +63,10 @@ class Candidate:
     unavailable: str | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
     """What else the site says, kept as it is."""
+
+    def from_rung(self, number: int) -> Candidate:
+        """The work with the rungs above ``number`` taken away: what is claimed of that file."""
+        return replace(self, ladder=self.ladder[number:]) if number else self
 
     @property
     def width(self) -> int | None:
@@ -124,6 +128,8 @@ class Work:
     partition: int
     candidate: Candidate
     image: str | None = None
+    rung: int = 0
+    """The rung that picture came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,4 +253,4 @@ class ExportReport:
     """Reason -> count of pictures that the layout cannot hold."""
     folder: Path
     files: tuple[tuple[str, Path], ...] = ()
-    """(sha256 of the original, exported file) of everything the export now holds."""
+    """(sha256 of the picture, file that shows it or tells of it) of all that the export holds."""

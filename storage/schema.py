@@ -167,8 +167,9 @@ CREATE TABLE derived (
     UNIQUE (parent, stage, version, parameters, number)
 ) STRICT;
 CREATE TABLE exported (
-    path TEXT PRIMARY KEY,
-    sha256 TEXT NOT NULL
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (path, sha256)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX exported_sha256 ON exported(sha256);
 CREATE TABLE doomed (

@@ -154,6 +154,7 @@ def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> 
             partition=row["partition"],
             candidate=candidate_of(row, rungs(db, row["id"])),
             image=row["image"],
+            rung=row["rung"] or 0,
         )
         for row in rows
     ]
@@ -271,7 +272,8 @@ def rejudge(
         (crawl_id,),
     ).fetchall()
     for row in rows:
-        ruling = rule(candidate_of(row, rungs(db, row["candidate_id"])), loads(row["measures"]))
+        candidate = candidate_of(row, rungs(db, row["candidate_id"]))
+        ruling = rule(candidate.from_rung(row["rung"] or 0), loads(row["measures"]))
         if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
             ruling = Ruling("pending")
         alike = {row["state"], ruling.state} <= {"accepted", "duplicate"}

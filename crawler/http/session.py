@@ -142,12 +142,13 @@ class SiteHttp:
         into: Path,
         *,
         max_bytes: int | None = None,
-        sent: Callable[[], None] = lambda: None,
+        under_way: Callable[[bool], None] = lambda _: None,
     ) -> Fetched:
         """Download a file to ``into``, which must not exist; on failure nothing is left there.
 
-        ``max_bytes`` lowers the cap of the settings; ``sent`` is called when a request goes out
-        (until then we wait for the host's turn). Raises FetchError with one of the reasons
+        ``max_bytes`` lowers the cap of the settings; ``under_way`` is told True when a request
+        goes out and False when it failed and waits for its next turn. Raises FetchError with one
+        of the reasons
         ``http_NNN http_5xx timeout connect_failed truncated too_big blocked_address bad_url
         too_many_redirects not_an_image md5_mismatch size_mismatch bad_encoding noai challenge
         out_of_descriptors``; RateLimited where the host keeps us away too long; NoSpace.
@@ -161,7 +162,11 @@ class SiteHttp:
 
         def count() -> None:
             self._count_file()
-            sent()
+            under_way(True)
+
+        def wait() -> None:
+            self._count_retry()
+            under_way(False)
 
         async def attempt() -> Fetched:
             url = self._exchange.check(rung.location)
@@ -172,7 +177,7 @@ class SiteHttp:
                 return await download(reply, rung, into, limits, self._count_file_bytes)
 
         try:
-            return await with_retries(attempt, self._net, self._count_retry)
+            return await with_retries(attempt, self._net, wait)
         except FetchError as error:
             if error.reason == "rate_limited":
                 raise _rate_limited(error, rung.location) from error

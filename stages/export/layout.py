@@ -131,8 +131,17 @@ class _Sync:
             removed=removed,
             skipped=dict(sorted((unusable + Counter(skipped)).items())),
             folder=self.out,
-            files=tuple((m.item.image.sha256 or "", self.out / m.file) for m in in_order),
+            files=tuple(self._files(in_order)),
         )
+
+    def _files(self, made: Sequence[Made]) -> Iterator[tuple[str, Path]]:
+        """Which file shows which picture, or tells of it: captions are as much a copy."""
+        for picture in made:
+            sha256 = picture.item.image.sha256
+            if sha256 is not None:
+                yield sha256, self.out / picture.file
+                if picture.item.sidecar:
+                    yield sha256, self.out / (picture.item.stem + CAPTION_SUFFIX)
 
     # -- whose folder it is
 

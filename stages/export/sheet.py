@@ -82,6 +82,7 @@ class Sheet:
             removed=0,
             skipped={"over_max_cells": left_out} if left_out else {},
             folder=out.parent,
+            files=tuple((image.sha256, out) for image in shown if image.sha256 is not None),
         )
 
     def _draw(self, images: Sequence[AcceptedImage], left_out: int) -> bytes:

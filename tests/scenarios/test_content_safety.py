@@ -151,7 +151,6 @@ def test_a_work_that_is_tagged_later_is_forgotten_with_all_its_copies(
     assert [(e.sha256, e.payload) for e in retracted] == [(file, {"reason": "blocked_content"})]
 
 
-@pytest.mark.xfail(strict=True, reason="contact sheets are not remembered as copies yet")
 def test_a_contact_sheet_does_not_go_on_showing_it(world: World, tmp_path: Path) -> None:
     victim = next(p for p in reimu_posts(world) if p.kind == "official_art")
     with serving(world) as site:

@@ -99,7 +99,10 @@ def test_what_is_on_its_way_finishes_and_nothing_new_begins(
     before = {entry.path for entry in asked if entry.wall <= wall}
     assert {entry.path for entry in asked} == before
     facts = outcome(tmp_path / "set").facts
-    begun = [facts[str(p.id)].state for p in reimu_posts(world) if file_of(p) in before]
+    # One that failed and would wait for another try is given back; the others finish.
+    faulty = {"dead", "error_once", "md5_mismatch", "replaced", "truncated_once"}
+    sound = [p for p in reimu_posts(world) if file_of(p) in before and p.kind not in faulty]
+    begun = [facts[str(p.id)].state for p in sound]
     assert len(begun) >= 6
     assert set(begun) <= {"accepted", "rejected", "failed", "duplicate"}
 
@@ -120,7 +123,6 @@ def test_a_polite_crawl_that_waits_for_its_turn_ends_at_once(
     assert len(site.ledger) - asked <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="a wait between two tries counts as being on the way")
 def test_a_run_that_a_host_keeps_waiting_ends_at_once(
     world: World, serve: Serve, tmp_path: Path
 ) -> None:

@@ -47,7 +47,9 @@ def test_pictures_captions_and_documents_appear(make: Make, out: Path) -> None:
     assert files["set/a.txt"] == b"words a"
     assert report.files == (
         (images[0].sha256, out / "set/a.jpg"),
+        (images[0].sha256, out / "set/a.txt"),
         (images[1].sha256, out / "set/b.png"),
+        (images[1].sha256, out / "set/b.txt"),
     )
     assert images[0].path is not None
     assert (out / "set/a.jpg").samefile(images[0].path)

@@ -26,6 +26,11 @@ def test_a_file_that_holds_another_picture_now_is_that_ones(catalog: Catalog) ->
     assert catalog.rows("SELECT sha256 FROM exported") == [("b" * 64,)]
 
 
+def test_a_sheet_shows_many_pictures(catalog: Catalog) -> None:
+    record_export(catalog.path, [("a" * 64, Path("/sheet.jpg")), ("b" * 64, Path("/sheet.jpg"))])
+    assert len(catalog.rows("SELECT sha256 FROM exported")) == 2
+
+
 def test_an_empty_export_writes_nothing(tmp_path: Path) -> None:
     record_export(tmp_path / "catalog.db", [])
     assert list(tmp_path.iterdir()) == []

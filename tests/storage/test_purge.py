@@ -119,7 +119,9 @@ def test_everything_derived_and_every_exported_copy_goes(
     for name in names:
         (out / f"{name}.png").write_bytes(b"copy")
         (out / f"{name}.txt").write_text("secret words")
-    record_export(catalog.path, [(sha, out / f"{name}.png") for name, sha in names.items()])
+    files = [(sha, out / f"{name}{end}") for name, sha in names.items() for end in (".png", ".txt")]
+    (out / "sheet.jpg").write_bytes(b"all of them")
+    record_export(catalog.path, [*files, *((sha, out / "sheet.jpg") for sha in names.values())])
     block(catalog, crawl)
     assert {p.name for p in out.iterdir()} == {"d.png", "d.txt", "e.png", "e.txt"}
     assert catalog.files() == {sha256_of("good"), spared}
