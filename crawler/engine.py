@@ -337,7 +337,8 @@ class Engine:
             if settled is None:
                 self._frontier.returned(work)
             else:
-                self._frontier.landed(work, accepted=_is_accepted(work, settled))
+                accepted = bool(settled) and settled[0].ruling.state == "accepted"
+                self._frontier.landed(work, accepted=accepted)
             self.stats.in_flight = self._frontier.in_flight
             self._changed.set()
 
@@ -394,9 +395,3 @@ class Engine:
         self.report(work_report(candidate, change.ruling, image))
         if self._tap is not None and image is not None and change.ruling.state == "accepted":
             await self._tap.put(image)
-
-
-def _is_accepted(work: Work, settled: Sequence[Settled]) -> bool:
-    return any(
-        s.candidate_id == work.candidate_id and s.ruling.state == "accepted" for s in settled
-    )
