@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from crawler.errors import TrawlError, UsageError
@@ -42,9 +42,14 @@ def load(group: str, name: str) -> Any:
     Raises UsageError for an unknown name and BrokenPlugin where its import fails; an error of ours
     raised by the import (a missing extra) passes as it is.
     """
-    found = {entry.value: entry for entry in entry_points(group=group, name=name)}
+    # Asking reads the metadata of every installed distribution: ask once for the whole group.
+    return _load(group, name, entry_points(group=group))
+
+
+def _load(group: str, name: str, installed: EntryPoints) -> Any:
+    found = {entry.value: entry for entry in installed.select(name=name)}
     if not found:
-        raise UsageError(unknown(_KINDS[group], name, names(group)))
+        raise UsageError(unknown(_KINDS[group], name, installed.names))
     if len(found) > 1:
         owners = " and ".join(sorted(_distribution(entry) for entry in found.values()))
         raise BrokenPlugin(
@@ -67,7 +72,8 @@ def judge() -> Judge:
     """Every installed filter, in its order. Raises BrokenPlugin."""
     from filters.policy import Judge
 
-    return Judge(load(FILTERS, name)() for name in names(FILTERS))
+    installed = entry_points(group=FILTERS)
+    return Judge(_load(FILTERS, name, installed)() for name in sorted(installed.names))
 
 
 def option_value(owner: str, options: type[Any], name: str, given: Any) -> Any:

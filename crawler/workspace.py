@@ -112,7 +112,14 @@ class Workspace:
         )
         return Run(Engine(request), self)
 
-    def resume(self, crawl_id: str | None = None) -> Run:
+    def resume(
+        self,
+        crawl_id: str | None = None,
+        *,
+        max_bytes: int | None = None,
+        max_time: float | None = None,
+        strict: bool = False,
+    ) -> Run:
         """Go on with a crawl by its id, or with the one touched last. Raises NotFound."""
         crawl = self._known_crawl(crawl_id)
         adapter, _ = self._make_adapter(crawl.spec.site, crawl.spec.options)
@@ -124,7 +131,14 @@ class Workspace:
             )
         rules = self._rules(crawl.policy, own=False)
         request = Request(
-            adapter=adapter, spec=crawl.spec, rules=rules, want=crawl.want, resume=crawl
+            adapter=adapter,
+            spec=crawl.spec,
+            rules=rules,
+            want=crawl.want,
+            max_bytes=max_bytes,
+            max_time=max_time,
+            strict=strict,
+            resume=crawl,
         )
         return Run(Engine(request), self)
 

@@ -95,7 +95,11 @@ async def follow(run: Run, show: Show) -> Finished:
         run.observe(observe)
     async with progress(run.stats, quiet=show.quiet) as say:
         with _signals(run, say) as caught:
-            summary = await run
+            try:
+                summary = await run
+            except Interrupted as error:  # before there was a crawl to sum up
+                error.exit_code = 128 + caught[0] if caught else error.exit_code
+                raise
     if reader_gone:
         raise reader_gone[0]
     if show.ndjson and not seen_summary:

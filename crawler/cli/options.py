@@ -154,6 +154,9 @@ output_options: Decorator[Any] = all_of(
     click.option("-q", "--quiet", is_flag=True, help="No progress."),
 )
 run_options: Decorator[Any] = all_of(
+    click.option("--max-bytes", type=SIZE, help="Stop after this much was downloaded (20G)."),
+    click.option("--max-time", type=DURATION, help="Stop after this long (2h)."),
+    click.option("--strict", is_flag=True, help="Exit 6 where a work failed for good."),
     click.option("--rate", type=float, help="Requests per second and host."),
     output_options,
     trust_option,
@@ -173,9 +176,6 @@ crawl_options: Decorator[Any] = all_of(
     option_option,
     click.option("--dry-run", is_flag=True, help="Only say what would be fetched."),
     click.option("--fresh", is_flag=True, help="Start over instead of resuming."),
-    click.option("--max-bytes", type=SIZE, help="Stop after this much was downloaded (20G)."),
-    click.option("--max-time", type=DURATION, help="Stop after this long (2h)."),
-    click.option("--strict", is_flag=True, help="Exit 6 where a work failed for good."),
     run_options,
 )
 

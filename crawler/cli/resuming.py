@@ -26,7 +26,13 @@ async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> N
     for crawl in crawls:
         settings = _settings(workspace, crawl, given)
         async with crawler.open(workspace, settings=settings) as ws:
-            finished = await follow(ws.resume(crawl.id), show)
+            run = ws.resume(
+                crawl.id,
+                max_bytes=given["max_bytes"],
+                max_time=given["max_time"],
+                strict=given["strict"],
+            )
+            finished = await follow(run, show)
             tell(finished.summary, show)
         if error := finished.failure:
             errors.append(error)

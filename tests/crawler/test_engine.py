@@ -177,6 +177,25 @@ async def test_a_twin_that_turns_out_to_be_another_picture_does_not_exceed_the_t
     assert states(ws)["1"] == "accepted"
 
 
+async def test_a_work_that_reads_as_blocked_on_second_sight_is_forgotten(
+    ws: Workspace, works: Works
+) -> None:
+    gone = works.gone("66", tags={"general": ("secret_tag",)})
+    shelf = Shelf([[[gone, works("1")]]])
+    Path(gone.ladder[0].location).write_bytes(b"not what is claimed")
+    shelf.pages = [[[replace(gone, ladder=(replace(gone.ladder[0], md5="0" * 32),)), works("1")]]]
+    shelf.again["66"] = replace(gone, tags={"general": ("loli", "secret_tag")})
+    summary = await ended(start(ws, shelf))
+    assert shelf.reread == ["66"]
+    assert summary.accepted == 1
+    assert states(ws) == {"66": "rejected:blocked_content", "1": "accepted"}
+    with Reader(ws.path) as reader:
+        about = reader.show("folder:66")
+        assert (about["tags"], about["ladder"], about["attempts"]) == (None, [], [])
+        assert list(reader.query(["secret_tag"])) == []
+        assert reader.db.execute("SELECT 1 FROM tags WHERE name LIKE 'secret%'").fetchall() == []
+
+
 # -- other crawls -----------------------------------------------------------------------------
 
 
