@@ -31,7 +31,7 @@ class Finished:
     """What an awaited chain gives back."""
 
     summary: Summary
-    images: tuple[AcceptedImage, ...]
+    images: tuple[AcceptedImage, ...] = dataclasses.field(repr=False)
     """What came out of the last stage."""
     reports: tuple[ExportReport, ...]
     """One per export, in order."""

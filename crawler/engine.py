@@ -155,6 +155,7 @@ class Engine:
             pending=opened.pending,
         )
         self.stats.want = self.request.want
+        self.stats.seen = opened.seen
         self.stats.accepted_before = self.stats.accepted = opened.accepted
 
     def _state(self) -> Literal["finished", "stopped", "failed"]:
@@ -311,7 +312,7 @@ class Engine:
         self._counted(accepted, pending)
         if any(s.before is not None and s.ruling.state == "pending" for s in settled):
             self._frontier.reopened()
-        self.stats.seen += len(page.candidates)
+        self.stats.seen += sum(change.before is None for change in settled)
         by_id = {candidate.site_id: candidate for candidate in page.candidates}
         for change in settled:
             if change.ruling.state != "pending":

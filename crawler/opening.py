@@ -37,6 +37,8 @@ class Opened:
     crawl: Crawl
     accepted: int
     pending: int
+    seen: int
+    """Works it has met."""
     walks: list[Walk] = field(default_factory=list)
     """The partitions that have not been listed to their end, in order."""
 
@@ -100,6 +102,7 @@ def _opened(db: sqlite3.Connection, crawl: Crawl) -> Opened:
         crawl,
         accepted=works.accepted_count(db, crawl.id),
         pending=works.pending_count(db, crawl.id),
+        seen=works.count(db, crawl.id),
         walks=[walk for walk in crawls.walks(db, crawl.id) if not walk.exhausted],
     )
 

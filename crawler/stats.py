@@ -13,10 +13,11 @@ class Stats:
 
     want: int | None = None
     accepted_before: int = 0
-    """Accepted by earlier runs of the same crawl."""
+    """Accepted when the run began."""
     accepted: int = 0
+    """Accepted by the crawl so far, earlier runs included."""
     seen: int = 0
-    """Works listed by the source in this run."""
+    """Works the crawl has met so far, earlier runs included; each once."""
     states: Counter[str] = field(default_factory=Counter)
     """state -> works that reached it in this run."""
     api_requests: int = 0

@@ -260,13 +260,14 @@ class Workspace:
     # -- what came of it ----------------------------------------------------------------------
 
     def images(self, words: Sequence[str] = (), *, crawl: str | None = None) -> list[AcceptedImage]:
-        """The accepted images that match query words, in the crawl's order.
+        """The images that match query words, in the crawl's order: accepted ones, unless the words
+        ask for a ``state:`` or ``reason:``.
 
         Of a crawl without words it is its set: the first ``want`` of them, also where it was run
         with a larger target before. Raises BadQuery and NotFound.
         """
         asked = list(words)
-        if not any(word.removeprefix("-").startswith("state:") for word in asked):
+        if not any(word.removeprefix("-").startswith(("state:", "reason:")) for word in asked):
             asked.append("state:accepted")
         limit = None
         if crawl is not None:

@@ -240,6 +240,8 @@ class Event:
     payload: Mapping[str, Json]
     at: str
     """ISO 8601, UTC."""
+    site: str | None = None
+    site_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

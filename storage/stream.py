@@ -40,8 +40,8 @@ def append(
 def read(db: sqlite3.Connection, after: int, limit: int = 500) -> list[Event]:
     """The events after ``after``, oldest first; all rows are fetched, no cursor stays open."""
     rows = db.execute(
-        "SELECT seq, kind, sha256, candidate_id, crawl_id, payload, at FROM events"
-        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        "SELECT e.*, c.site, c.site_id FROM events e"
+        " LEFT JOIN candidates c ON c.id = e.candidate_id WHERE e.seq > ? ORDER BY e.seq LIMIT ?",
         (after, limit),
     ).fetchall()
     return [
@@ -53,6 +53,8 @@ def read(db: sqlite3.Connection, after: int, limit: int = 500) -> list[Event]:
             crawl_id=r["crawl_id"],
             payload=loads(r["payload"]),
             at=r["at"],
+            site=r["site"],
+            site_id=r["site_id"],
         )
         for r in rows
     ]

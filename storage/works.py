@@ -293,6 +293,12 @@ def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str]) -> int
     return cursor.rowcount
 
 
+def count(db: sqlite3.Connection, crawl_id: str) -> int:
+    """How many works a crawl has met."""
+    row = db.execute("SELECT count(*) FROM works WHERE crawl_id = ?", (crawl_id,)).fetchone()
+    return int(row[0])
+
+
 def accepted_count(db: sqlite3.Connection, crawl_id: str) -> int:
     """How many pictures a crawl has accepted."""
     return int(

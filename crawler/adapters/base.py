@@ -106,6 +106,8 @@ class Adapter(Protocol):
     """Base URL, rate and connections where the settings say nothing."""
     Options: ClassVar[type[Any]]
     """A frozen dataclass of listing options; fields by :func:`filters.base.option` become flags."""
+    default_want: ClassVar[int | None]
+    """How many pictures a crawl is for where nobody says: None takes all there is."""
     source_rank: ClassVar[int]
     """Lower is nearer to the original; decides between equal copies."""
 

@@ -21,6 +21,7 @@ from crawler.site import Site
 from filters.base import option
 from filters.content import blocked_words
 from storage.records import Candidate, Json, Rung
+from storage.workspace import CATALOG
 
 PAGE = 500
 FORMATS = {
@@ -58,6 +59,7 @@ class Folder:
     summary: ClassVar[str] = "Pictures in folders of this machine, with .txt and .json sidecars"
     default_site: ClassVar[Site] = Site("folder", "folder")
     Options: ClassVar[type[Any]] = FolderOptions
+    default_want: ClassVar[int | None] = None
     source_rank: ClassVar[int] = 50
 
     def __init__(self, site: Site, options: FolderOptions) -> None:
@@ -156,6 +158,11 @@ def _take(files: Iterator[str]) -> list[str]:
     return list(itertools.islice(files, PAGE))
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a workspace or an export: its pictures are copies of what we have."""
+    return any((folder / name).is_file() for name in (CATALOG, ".trawl-export.json"))
+
+
 class _Walk:
     """Relative POSIX paths of the pictures in a folder, sorted part by part.
 
@@ -209,7 +216,7 @@ class _Walk:
         if entry.is_symlink():
             return self._why_not_linked(entry, suffix)
         if entry.is_dir():
-            return None
+            return "made_by_trawl" if _is_ours(Path(entry.path)) else None
         if not entry.is_file():
             return "not_a_file"
         return _why_not_named(suffix)

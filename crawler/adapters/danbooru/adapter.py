@@ -60,6 +60,7 @@ class Danbooru:
         "danbooru", "danbooru", "https://danbooru.donmai.us", rate=1.0, connections=4
     )
     Options: ClassVar[type[Any]] = DanbooruOptions
+    default_want: ClassVar[int | None] = 200
     source_rank: ClassVar[int] = 10
 
     def __init__(self, site: Site, options: DanbooruOptions) -> None:

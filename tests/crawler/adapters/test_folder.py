@@ -167,3 +167,13 @@ def test_a_path_that_content_safety_refuses_is_never_read(tmp_path: Path) -> Non
     (tmp_path / "my-Loli_set").mkdir()
     with pytest.raises(RefusedQuery):
         Folder(Folder.default_site, FolderOptions()).canonical([str(tmp_path / "my-Loli_set")])
+
+
+async def test_what_trawl_itself_made_is_passed_over(tmp_path: Path) -> None:
+    for inside, mark in (("trawl-data", "catalog.db"), ("sets", ".trawl-export.json")):
+        put(tmp_path / inside / mark)
+        put(tmp_path / inside / "files" / "copy.png")
+    put(tmp_path / "own.png")
+    (page,) = await pages(tmp_path)
+    assert [c.site_id for c in page.candidates] == ["own.png"]
+    assert page.dropped == {"made_by_trawl": 2}
