@@ -90,10 +90,16 @@ class Ladder:
         except FetchError as error:
             if error.reason not in STALE:
                 raise
-            again = await self.refresh(candidate)
+            again = await self._read_again(candidate, error)
             if again.ladder == candidate.ladder:
                 raise
             return await self._walk(again)
+
+    async def _read_again(self, candidate: Candidate, why: FetchError) -> Candidate:
+        try:
+            return await self.refresh(candidate)
+        except FetchError as error:  # the site will not say: what was wrong before stands
+            raise why from error
 
     async def _walk(self, candidate: Candidate) -> Acquired:
         first: FetchError | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.acquire import Acquired, Arrived, Ladder, Withdrawn, spool
-from crawler.errors import ChallengePage, FetchError, NoSpace
+from crawler.errors import AccessDenied, BadAnswer, ChallengePage, FetchError, NoSpace
 from crawler.opening import Request
 from crawler.stats import Stats
 from storage import candidates, purge, works
@@ -40,6 +40,10 @@ class Tools:
     max_file_bytes: int
 
 
+MIN_DROP = 50_000_000
+"""Rejected bytes that come in at least between two looks at their budget."""
+
+
 class Known(Exception):
     """Read again, the work turned out to be a picture we hold: it is settled."""
 
@@ -66,7 +70,12 @@ class Carrier:
         With ``held_only`` nothing is fetched: None where we do not hold the work's picture.
         Raises what ends the run: SourceError, RateLimited, NoSpace.
         """
-        settled = await self._settle_held(work, work.candidate, work.image, work.rung)
+        candidate = await self.tools.writer.do(
+            lambda db: works.still_pending(db, self.crawl_id, work.candidate_id)
+        )
+        if candidate is None:
+            return []  # a page that listed it again has decided it meanwhile
+        settled = await self._settle_held(work, candidate, work.image, work.rung)
         if settled is not None or held_only:
             return settled
         ladder = Ladder(
@@ -76,7 +85,7 @@ class Carrier:
             temp=self.tools.store.temp,
         )
         try:
-            got = await ladder.acquire(work.candidate)
+            got = await ladder.acquire(candidate)
         except Withdrawn as end:
             return await self._conclude(work, end.ruling, ladder.tried)
         except Known as known:
@@ -95,7 +104,8 @@ class Carrier:
         self, work: Work, error: FetchError, tried: list[tuple[int, str]] | None = None
     ) -> list[Settled]:
         """Record that a work cannot be had."""
-        return await self._conclude(work, Ruling("failed", error.reason), tried or [])
+        ruling = Ruling("failed", error.reason)
+        return await self._conclude(work, ruling, tried or [(0, error.reason)], error.transient)
 
     async def _settle_held(
         self, work: Work, candidate: Candidate, image: str | None, rung: int = 0
@@ -134,15 +144,13 @@ class Carrier:
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
         claims = got.candidate.from_rung(got.rung)
         ruling = self.request.rules.of_picture(claims, got.picture.measures)
-        settled = await self._commit_picture(work, got, ruling)
         if ruling.state == "rejected":
-            await self._keep_budget(got.picture.bytes)
-        return settled
+            self._rejected += got.picture.bytes
+        return await self._commit_picture(work, got, ruling)
 
-    async def _keep_budget(self, size: int) -> None:
+    async def keep_budget(self) -> None:
         """Drop old rejected bytes now and then, not only at the end of a run of many days."""
-        self._rejected += size
-        if self._rejected * 20 > self.tools.rejected_budget:
+        if self._rejected > max(MIN_DROP, self.tools.rejected_budget // 20):
             self._rejected = 0
             await self.tools.writer.do(
                 lambda db: purge.drop_rejected(db, self.tools.store, self.tools.rejected_budget)
@@ -167,13 +175,17 @@ class Carrier:
             raise
 
     async def _conclude(
-        self, work: Work, ruling: Ruling, tried: list[tuple[int, str]]
+        self,
+        work: Work,
+        ruling: Ruling,
+        tried: list[tuple[int, str]],
+        transient: bool = False,
     ) -> list[Settled]:
         if ruling.state in ("failed", "unavailable"):
             return await self.tools.writer.do(
-                lambda db: [
-                    works.settle_failed(db, self.crawl_id, work.candidate_id, ruling, tried)
-                ]
+                lambda db: works.settle_failed(
+                    db, self.crawl_id, work.candidate_id, ruling, tried, transient=transient
+                )
             )
         return await self.tools.writer.do(
             lambda db: settle(db, self.crawl_id, work.candidate_id, ruling)
@@ -196,7 +208,11 @@ class Carrier:
 
     async def _refresh(self, work: Work, candidate: Candidate) -> Candidate:
         """Read a work again; what the site now says is recorded and judged first."""
-        again = await self.request.adapter.refresh(candidate, self.tools.http)
+        try:
+            again = await self.request.adapter.refresh(candidate, self.tools.http)
+        except (AccessDenied, BadAnswer) as error:
+            # One work that the site will not tell of again is no reason to end the run.
+            raise FetchError("not_read_again", str(error)) from error
         ruling = self.request.rules.of_claims(again)
         await self.tools.writer.do(lambda db: works.read_again(db, self.tools.store, again, ruling))
         if ruling.state != "pending":

@@ -10,12 +10,12 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from crawler.acquire import OUTAGE
-from crawler.adapters.base import Page, Partition
+from crawler.adapters.base import Page
 from crawler.carry import Carrier, Tools
 from crawler.errors import (
     BadAnswer,
@@ -24,7 +24,8 @@ from crawler.errors import (
     SourceError,
     TrawlError,
 )
-from crawler.limits import items_failed, limit_reached, too_little_room
+from crawler.limits import Streak, items_failed, limit_reached, too_little_room
+from crawler.listing import Lister
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
 from crawler.reports import Observer, Report, progress_report, summary_report, work_report
@@ -32,7 +33,7 @@ from crawler.run import Summary, Tap
 from crawler.stats import Stats
 from storage import crawls, purge, stream, works
 from storage.reasons import reasons
-from storage.records import Candidate, Row, Ruling, Work
+from storage.records import Candidate, Row, Work
 from storage.states import Settled
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,6 @@ GRACE = 9.0
 """Seconds that what is in flight gets after the first stop: the process is gone within ten."""
 PROGRESS = 5.0
 """Seconds between progress reports."""
-SOURCE_TROUBLE = 20
-"""Equal unexpected errors in a row that stop the source."""
 
 
 @dataclass
@@ -62,12 +61,12 @@ class Engine:
     _deadline: float | None = None
     _error: TrawlError | None = None
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    _pages: AsyncIterator[Page] | None = None
     _listing: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _space_checked: float = 0.0
     _progress_told: float = 0.0
-    _trouble: tuple[str, int] = ("", 0)
+    _streak: Streak = field(default_factory=Streak)
+    _looked_again: int = -1
     _crash: Exception | None = None
     """Something of ours, or an observer, that broke: raised when the run has ended in order."""
 
@@ -105,7 +104,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 await self._loop(group)
         finally:
-            await self._leave_walk()
+            await self._lister.close()
         rows = await tools.writer.do(self._end)
         summary = Summary(
             crawl_id=self._crawl.id,
@@ -139,14 +138,9 @@ class Engine:
             opening.cancel()
             stopped.cancel()
 
-    async def _leave_walk(self) -> None:
-        if isinstance(self._pages, AsyncGenerator):
-            await self._pages.aclose()
-        self._pages = None
-
     def _begin(self, opened: Opened) -> None:
         self._crawl = opened.crawl
-        self._walks = opened.walks
+        self._lister = Lister(self.request.adapter, self._tools.http, opened.walks)
         self._carrier = Carrier(self.request, self._tools, opened.crawl.id, self.stats)
         self._frontier = Frontier(
             want=self.request.want,
@@ -207,7 +201,7 @@ class Engine:
                     await self._advance(group)
                 except TrawlError as error:
                     self._end_with(error)
-            if self._done():
+            if self._done() and not await self._more_after_all():
                 return
             self._tell_progress()
             if self._deadline is not None and time.monotonic() > self._deadline:
@@ -234,8 +228,21 @@ class Engine:
         while (work := frontier.next()) is not None:
             self._tasks[work.position] = group.create_task(self._carry(work))
         self.stats.in_flight = frontier.in_flight
-        if self._listing is None and self._walks and frontier.needs_listing(LOW_WATER):
+        if self._listing is None and not self._lister.ended and frontier.needs_listing(LOW_WATER):
             self._listing = group.create_task(self._list_page())
+
+    async def _more_after_all(self) -> bool:
+        """Ask the catalog before ending: works may be pending that nobody here knows of."""
+        if self._error is not None or self._frontier.reached:
+            return False
+        moved = self.stats.states.total()
+        _, pending = await self._tools.writer.do(lambda db: works.counts(db, self._crawl.id))
+        if not pending or self._looked_again == moved:
+            return False
+        self._looked_again = moved
+        self._frontier.pending = pending
+        self._frontier.reopened()
+        return True
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -250,7 +257,7 @@ class Engine:
             return True
         return (
             self._frontier.idle
-            and not (self._walks and self._frontier.needs_listing(LOW_WATER))
+            and (self._lister.ended or not self._frontier.needs_listing(LOW_WATER))
             and not self._frontier.needs_loading
         )
 
@@ -268,21 +275,14 @@ class Engine:
 
     async def _list_page(self) -> None:
         """List and commit one page of the walk in hand."""
-        walk = self._walks[0]
         try:
-            if self._pages is None:
-                self._pages = self.request.adapter.discover(
-                    Partition(walk.name, walk.listing), walk.cursor, self._tools.http
-                )
-            page = await anext(self._pages, None)
+            partition, page = await self._lister.next()
             if page is None:
                 await self._tools.writer.do(
-                    lambda db: crawls.set_exhausted(db, self._crawl.id, walk.partition, True)
+                    lambda db: crawls.set_exhausted(db, self._crawl.id, partition, True)
                 )
-                self._pages = None
-                self._walks.pop(0)
             else:
-                await self._commit_page(walk.partition, page)
+                await self._commit_page(partition, page)
         except TrawlError as error:
             self._end_with(error)
         except Exception as error:
@@ -314,9 +314,17 @@ class Engine:
             self._frontier.reopened()
         self.stats.seen += sum(change.before is None for change in settled)
         by_id = {candidate.site_id: candidate for candidate in page.candidates}
+        self._recall(settled)
         for change in settled:
             if change.ruling.state != "pending":
                 await self._tell(change, by_id.get(change.site_id))
+
+    def _recall(self, settled: Sequence[Settled]) -> None:
+        """Give up the bytes of works in flight that a page has just decided."""
+        decided = {s.candidate_id for s in settled if s.ruling.state != "pending"}
+        for work in self._frontier.flying:
+            if work.candidate_id in decided and work.position in self._tasks:
+                self._tasks[work.position].cancel()
 
     # -- one work -----------------------------------------------------------------------------
 
@@ -328,6 +336,7 @@ class Engine:
             settled = await self._settle(work, held_only=free)
             self._carrier.under_way.add(work.position)  # what is committed is told, too
             await self._told(work, settled or ())
+            await self._carrier.keep_budget()
         except TrawlError as error:
             self._end_with(error)  # a work that was not settled goes back to pending
         except Exception as error:
@@ -350,23 +359,19 @@ class Engine:
             raise
         except Exception as error:
             log.exception("work %s:%s failed", work.candidate.site, work.candidate.site_id)
-            self._count_trouble(type(error).__name__)
-            return await self._carrier.fail(work, FetchError("crashed", repr(error)))
+            self._in_a_row(type(error).__name__)
+            crash = FetchError("crashed", repr(error), transient=True)
+            return await self._carrier.fail(work, crash)
         if settled:
-            self._watch(settled[0].ruling)
+            ruling = settled[0].ruling
+            # A host that fails one work after the other is down: stop before it costs them all.
+            outage = ruling.state == "failed" and ruling.reason in OUTAGE
+            self._in_a_row(ruling.reason if outage else None)
         return settled
 
-    def _watch(self, ruling: Ruling) -> None:
-        """A host that fails one work after the other is down: stop before it costs them all."""
-        if ruling.state == "failed" and ruling.reason in OUTAGE:
-            self._count_trouble(ruling.reason)
-        else:
-            self._trouble = ("", 0)
-
-    def _count_trouble(self, kind: str) -> None:
-        self._trouble = (kind, self._trouble[1] + 1 if self._trouble[0] == kind else 1)
-        if self._trouble[1] >= SOURCE_TROUBLE:
-            self._end_with(BadAnswer(f"{SOURCE_TROUBLE} works in a row failed with {kind}"))
+    def _in_a_row(self, trouble: str | None) -> None:
+        if error := self._streak.after(trouble):
+            self._end_with(error)
 
     async def _told(self, work: Work, settled: Sequence[Settled]) -> None:
         """Count and report what a commit changed; hand new pictures to the consumer."""

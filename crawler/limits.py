@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.errors import ItemsFailed, LimitReached, NoSpace
+from crawler.errors import BadAnswer, ItemsFailed, LimitReached, NoSpace
 from crawler.opening import Request
 from crawler.stats import Stats
 from storage.files import free_bytes
 from storage.records import Row
+
+
+SOURCE_TROUBLE = 20
+"""Equal troubles in a row that stop the source."""
+
+
+@dataclass
+class Streak:
+    """Counts works in a row that failed with the same trouble."""
+
+    trouble: str | None = None
+    length: int = 0
+
+    def after(self, trouble: str | None) -> BadAnswer | None:
+        """Note how the next work ended (None: well); returns what stops the run, if any."""
+        same = trouble is not None and trouble == self.trouble
+        self.trouble, self.length = trouble, self.length + 1 if same else 1
+        if trouble is None or self.length < SOURCE_TROUBLE:
+            return None
+        return BadAnswer(f"{SOURCE_TROUBLE} works in a row failed with {trouble}")
 
 
 def limit_reached(request: Request, stats: Stats) -> LimitReached | None:

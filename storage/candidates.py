@@ -51,6 +51,8 @@ def record(
             " WHERE id = ?",
             (ruling.reason, candidate_id),
         )
+    elif row is not None and row["outcome"] == "unavailable":
+        db.execute("UPDATE candidates SET outcome = NULL, reason = NULL WHERE id = ?", (row["id"],))
     return candidate_id, replaced
 
 

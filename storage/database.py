@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from storage.errors import NewerCatalog, StorageError
+from storage.errors import NewerCatalog, NoWorkspace, StorageError
 from storage.platform import try_lock
 
 T = TypeVar("T")
@@ -66,12 +66,16 @@ def write_once(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection; works while an engine writes. Raises NewerCatalog."""
-    db = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-    )
+    """A read-only connection; works while an engine writes.
+
+    Raises NewerCatalog, and NoWorkspace while the first engine is still making the catalog.
+    """
+    db = _read_only(path)
     try:
-        _check_version(db)
+        if not _version(db):
+            raise NoWorkspace(
+                f"the catalog {path} is only being made", hint="look again in a moment"
+            )
         _pragmas(db)
         db.execute("PRAGMA query_only=1")
     except BaseException:
@@ -79,6 +83,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise
     db.row_factory = sqlite3.Row
     return db
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
 
 
 def _pragmas(db: sqlite3.Connection) -> None:
@@ -90,10 +100,15 @@ def _pragmas(db: sqlite3.Connection) -> None:
 
 def _refuse_newer(path: Path) -> None:
     if path.exists() and path.stat().st_size:
-        open_reader(path).close()
+        db = _read_only(path)
+        try:
+            _version(db)
+        finally:
+            db.close()
 
 
-def _check_version(db: sqlite3.Connection) -> None:
+def _version(db: sqlite3.Connection) -> int:
+    """The version of a catalog; 0 before its first migration. Raises NewerCatalog."""
     try:
         found = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
@@ -103,6 +118,7 @@ def _check_version(db: sqlite3.Connection) -> None:
         ) from error
     if found > VERSION:
         raise NewerCatalog(f"the catalog is of version {found}; this trawl knows {VERSION}")
+    return int(found)
 
 
 class _MigrationLock:

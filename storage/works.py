@@ -11,12 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage import stream
-from storage.candidates import name_tags, record, rungs
+from storage.candidates import name_tags, read_candidate, record, rungs
 from storage.files import FileStore
 from storage.purge import drop_unused_tags
 from storage.records import Candidate, Image, Json, Ruling, State, Work
 from storage.rows import candidate_of, dumps, loads
 from storage.states import BLOCKED, Settled, evidence, forget_picture, settle
+
+PATIENCE = 5
+"""Attempts with transient trouble after which a work is left failed."""
 
 
 def commit_page(
@@ -48,7 +51,9 @@ def commit_page(
             position += 1
             _insert(db, crawl_id, position, partition, candidate_id, ruling)
             settled.append(Settled(candidate_id, candidate.site, candidate.site_id, ruling))
-        elif ruling.state != before and (ruling.state != "pending" or replaced):
+        elif ruling.state != before and (
+            ruling.state != "pending" or replaced or _was_claimed(db, candidate_id, before)
+        ):
             change, *others = settle(db, crawl_id, candidate_id, ruling)
             settled += [replace(change, before=before), *others]
     if purged:
@@ -64,6 +69,14 @@ def commit_page(
             (crawl_id, reason, count),
         )
     return settled
+
+
+def _was_claimed(db: sqlite3.Connection, candidate_id: int, before: State) -> bool:
+    """Whether a work was left out for what was claimed of it, which the source now says anew."""
+    if before == "unavailable":
+        return True
+    row = db.execute("SELECT image FROM candidates WHERE id = ?", (candidate_id,)).fetchone()
+    return before == "rejected" and row["image"] is None
 
 
 def record_work(
@@ -160,6 +173,14 @@ def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> 
     ]
 
 
+def still_pending(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> Candidate | None:
+    """The work as the catalog now knows it; None where something else has decided it."""
+    row = db.execute(
+        "SELECT state FROM works WHERE crawl_id = ? AND candidate_id = ?", (crawl_id, candidate_id)
+    ).fetchone()
+    return read_candidate(db, candidate_id) if row["state"] in ("pending", "waiting") else None
+
+
 def settle_picture(
     db: sqlite3.Connection,
     store: FileStore,
@@ -176,10 +197,10 @@ def settle_picture(
     ``temp`` is the synced file just fetched, which is moved into the store; None where the picture
     was held already. Returns every work of the crawl whose state changed by it.
     """
-    if _is_blocked(db, candidate_id):  # found out while its bytes were on their way
+    if still_pending(db, crawl_id, candidate_id) is None:  # decided while its bytes were coming
         if temp is not None:
             temp.unlink()
-        return settle(db, crawl_id, candidate_id, BLOCKED)
+        return []
     if temp is not None:
         _keep_file(db, store, picture, temp)
     db.execute(
@@ -238,20 +259,25 @@ def settle_failed(
     candidate_id: int,
     ruling: Ruling,
     attempts: Iterable[tuple[int, str]],
-) -> Settled:
-    """Record that a work cannot be had: failed or unavailable, with each rung's own reason."""
-    if _is_blocked(db, candidate_id):
-        return settle(db, crawl_id, candidate_id, BLOCKED)[0]
-    at = stream.now()
+    *,
+    transient: bool = False,
+) -> list[Settled]:
+    """Record that a work cannot be had: failed or unavailable, with each rung's own reason.
+
+    ``transient`` trouble may have passed when the crawl is run again: see :func:`reopen`.
+    """
+    if still_pending(db, crawl_id, candidate_id) is None:
+        return []
+    at, outcome = stream.now(), "transient" if transient else ruling.state
     db.executemany(
         "INSERT INTO attempts(candidate_id, rung, outcome, reason, at) VALUES (?,?,?,?,?)",
-        [(candidate_id, rung, ruling.state, reason, at) for rung, reason in attempts],
+        [(candidate_id, rung, outcome, reason, at) for rung, reason in attempts],
     )
     db.execute(
         "UPDATE candidates SET outcome = ?, reason = ?, not_before = NULL WHERE id = ?",
         (ruling.state, ruling.reason, candidate_id),
     )
-    return settle(db, crawl_id, candidate_id, ruling)[0]
+    return settle(db, crawl_id, candidate_id, ruling)
 
 
 def rejudge(
@@ -281,14 +307,21 @@ def rejudge(
             settle(db, crawl_id, row["candidate_id"], ruling)
 
 
-def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str]) -> int:
-    """Make works that failed for one of these reasons pending again; returns how many."""
+def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -> int:
+    """Make works pending again whose trouble may have passed; returns how many.
+
+    These are works that failed for one of ``reasons``, and works whose last trouble was transient
+    and that have not been given up in :data:`PATIENCE` runs.
+    """
     names = sorted(reasons)
+    marks = ",".join("?" * len(names))
     cursor = db.execute(
         "UPDATE works SET state = 'pending', reason = NULL WHERE crawl_id = ?"  # noqa: S608
-        " AND state = 'failed'"
-        f" AND reason IN ({','.join('?' * len(names))})",
-        (crawl_id, *names),
+        f" AND state = 'failed' AND (reason IN ({marks}) OR ("
+        " 'transient' = (SELECT a.outcome FROM attempts a WHERE a.candidate_id = works.candidate_id"
+        " ORDER BY a.id DESC LIMIT 1) AND ? > (SELECT count(*) FROM attempts a"
+        " WHERE a.candidate_id = works.candidate_id AND a.outcome = 'transient')))",
+        (crawl_id, *names, PATIENCE),
     )
     return cursor.rowcount
 

@@ -39,7 +39,7 @@ __all__ = ["Cooldowns", "Fetched", "Session", "SiteHttp"]
 API_500_TRIES = 3
 """An API's own 500 (a query that timed out) comes again: soon leave it to the adapter."""
 
-_SETTLED = frozenset({"md5_mismatch", "size_mismatch", "not_an_image"})
+_SETTLED = frozenset({"md5_mismatch", "size_mismatch"})
 """Reasons that are final once they have come up in every try."""
 
 

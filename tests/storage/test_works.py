@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,7 +109,7 @@ def test_every_attempt_leaves_a_row(catalog: Catalog) -> None:
     crawl = catalog.crawl()
     catalog.page(crawl, candidate("1"))
     ruling = Ruling("failed", "http_404")
-    settled = catalog.write(
+    (settled,) = catalog.write(
         lambda db: works.settle_failed(
             db, crawl, catalog.id("1"), ruling, [(0, "http_404"), (1, "truncated")]
         )
@@ -256,6 +258,48 @@ def test_bytes_that_were_dropped_and_come_back_are_kept_again(catalog: Catalog) 
     catalog.db.execute(
         "INSERT INTO doomed VALUES (?)", (path.relative_to(catalog.workspace).as_posix(),)
     )
+    catalog.db.execute("UPDATE works SET state = 'pending'")
     catalog.fetched(crawl, "1", "1", resolution={"side": 600})
     assert path.exists()
     assert catalog.rows("SELECT stored FROM images") == [(1,)]
+
+
+def test_a_work_decided_while_its_bytes_came_stays_decided(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1"), candidate("2"))
+    worse = Ruling("rejected", "rating", "e", "g,s", "content")
+    catalog.page(crawl, (candidate("1"), worse))
+    assert catalog.fetched(crawl, "1", "one") == []
+    assert catalog.states(crawl)["1"] == "rejected:rating"
+    assert catalog.files() == set()
+    assert list(catalog.store.tmp.iterdir()) == []
+    assert catalog.rows("SELECT count(*) FROM events") == [(0,)]
+
+
+def test_a_work_left_out_for_its_claims_is_pending_when_they_are_better(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    rating = Ruling("rejected", "rating", "e", "g,s", "content")
+    hidden = replace(candidate("2"), unavailable="hidden", ladder=())
+    catalog.page(crawl, (candidate("1"), rating), (hidden, Ruling("unavailable", "hidden")))
+    catalog.page(crawl, candidate("1"), candidate("2"))
+    assert set(catalog.states(crawl).values()) == {"pending"}
+    assert catalog.rows("SELECT DISTINCT outcome, reason FROM candidates") == [(None, None)]
+
+
+def test_transient_trouble_is_tried_again_but_not_for_ever(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1"), candidate("2"))
+    cut = Ruling("failed", "truncated")
+    for run in range(works.PATIENCE):
+        for site_id, transient in (("1", True), ("2", False)):
+            work = partial(
+                works.settle_failed,
+                crawl_id=crawl,
+                candidate_id=catalog.id(site_id),
+                ruling=cut,
+                attempts=[(0, "truncated")],
+                transient=transient,
+            )
+            catalog.write(work)
+        again = catalog.write(lambda db: works.reopen(db, crawl))
+        assert again == (1 if run < works.PATIENCE - 1 else 0)

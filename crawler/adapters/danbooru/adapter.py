@@ -166,7 +166,7 @@ class Danbooru:
         try:
             row = await http.get_json(url, {"only": ONLY})
         except ApiStatus as error:
-            if error.status == 404:
+            if error.status in (404, 410, 451):
                 return replace(candidate, ladder=(), pixel_hash=None, unavailable="gone")
             raise meaning(error) from error
         if str(post_id(row)) != candidate.site_id:
