@@ -314,19 +314,16 @@ class Engine:
             self._frontier.reopened()
         self.stats.seen += sum(change.before is None for change in settled)
         by_id = {candidate.site_id: candidate for candidate in page.candidates}
-        self._recall(settled)
+        self._recall({s.candidate_id for s in settled if s.ruling.state != "pending"})
         for change in settled:
             if change.ruling.state != "pending":
                 await self._tell(change, by_id.get(change.site_id))
 
-    def _recall(self, settled: Sequence[Settled]) -> None:
+    def _recall(self, decided: set[int]) -> None:
         """Give up the bytes of works in flight that a page has just decided."""
-        decided = {s.candidate_id for s in settled if s.ruling.state != "pending"}
         for work in self._frontier.flying:
             if work.candidate_id in decided and work.position in self._tasks:
                 self._tasks[work.position].cancel()
-
-    # -- one work -----------------------------------------------------------------------------
 
     async def _carry(self, work: Work) -> None:
         """Bring one work to its verdict, or give it back. Its trouble costs only itself."""

@@ -73,9 +73,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     db = _read_only(path)
     try:
         if not _version(db):
-            raise NoWorkspace(
-                f"the catalog {path} is only being made", hint="look again in a moment"
-            )
+            raise NoWorkspace(f"{path} is only being made", hint="look again in a moment")
         _pragmas(db)
         db.execute("PRAGMA query_only=1")
     except BaseException:
