@@ -18,7 +18,7 @@ TrawlError                      storage/errors.py: message, hint, code, exit_cod
 ├── ItemsFailed           6     --strict, and some items failed for good
 ├── Interrupted     130/143     SIGINT or SIGTERM; resumable
 ├── BrokenPlugin          1     crawler/plugins.py: an installed plug-in that cannot be loaded
-├── StageError                  stages/errors.py: BadOption 2 · FolderNotOurs 2 ·
+├── StageError                  stages/errors.py: BadOption 2 · FolderNotOurs 2 · NothingToDraw 2
 │                               UnreadablePicture
 └── FetchError                  one rung of one work; never leaves the engine. Each has a
                                 ``reason`` (what the catalog stores) and ``transient``

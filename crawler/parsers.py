@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from storage.query import RATINGS
+
 Parser: TypeAlias = Callable[[Any], Any]
 
 _UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3, "t": 4})
@@ -28,6 +30,22 @@ def parse_size(given: Any) -> int:
     if found is None or (found[3] and not found[2]):
         raise ValueError("takes a size such as 20G, 0.9M, 1GiB or 1500")
     return int(Decimal(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2] or ""])
+
+
+def parse_pixels(given: Any) -> int:
+    """A side or a count of pixels, as :func:`parse_size` reads it."""
+    try:
+        return parse_size(given)
+    except ValueError:
+        raise ValueError("takes a size in pixels such as 768 or 0.9M") from None
+
+
+def parse_count(given: Any) -> int:
+    """How many of something: 1 or more."""
+    text = str(given) if type(given) is int or isinstance(given, str) else ""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,17}", text.strip()):
+        raise ValueError("takes a whole number from 1 up, such as 200")
+    return int(text)
 
 
 def parse_duration(given: Any) -> float:
@@ -59,6 +77,14 @@ def parse_names(given: Any) -> tuple[str, ...]:
     if isinstance(given, (list, tuple)) and all(isinstance(part, str) for part in given):
         return tuple(given)
     raise ValueError("takes names with commas between them")
+
+
+def parse_ratings(given: Any) -> tuple[str, ...]:
+    """Ratings by letter or by name, as the letters ``g s q e``."""
+    names = [name.lower() for name in parse_names(given)]
+    if not names or not {*names} <= {*RATINGS, *RATINGS.values()}:
+        raise ValueError(f"takes ratings of {','.join(RATINGS.values())} or {','.join(RATINGS)}")
+    return tuple(dict.fromkeys(RATINGS.get(name, name) for name in names))
 
 
 def whole_number(low: int, high: int) -> Parser:

@@ -20,16 +20,16 @@ from crawler.adapters.base import Adapter
 from crawler.carry import Tools
 from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
-from crawler.errors import ConfigError, NotFound, RefusedQuery, StorageError
+from crawler.errors import ConfigError, NotFound, StorageError
 from crawler.http.session import Session
 from crawler.inspection import Inspector
 from crawler.opening import Request
+from crawler.refusal import refuse_blocked
 from crawler.run import Run, Summary
 from crawler.settings import Settings, load
 from crawler.site import Site
 from crawler.stats import Stats
 from crawler.verdicts import Rules
-from filters.content import blocked_words
 from filters.policy import PolicyError
 from storage import crawls, purge, stream, workspace
 from storage.database import write_once
@@ -99,11 +99,12 @@ class Workspace:
         ``policy`` is as :meth:`filters.policy.Judge.policy` takes it, over the settings' own.
         Raises UsageError, RefusedQuery and ConfigError.
         """
-        adapter, spec = self._adapter(source, words, options or {})
+        rules = self._rules(policy or {})
+        adapter, spec = self._adapter(source, words, options or {}, rules)
         request = Request(
             adapter=adapter,
             spec=spec,
-            rules=self._rules(policy or {}),
+            rules=rules,
             want=want,
             fresh=fresh,
             max_bytes=max_bytes,
@@ -120,7 +121,10 @@ class Workspace:
         max_time: float | None = None,
         strict: bool = False,
     ) -> Run:
-        """Go on with a crawl by its id, or with the one touched last. Raises NotFound."""
+        """Go on with a crawl by its id, or with the one touched last.
+
+        Raises NotFound, ConfigError, and RefusedQuery where content safety has grown since.
+        """
         crawl = self._known_crawl(crawl_id)
         adapter, _ = self._make_adapter(crawl.spec.site, crawl.spec.options)
         if adapter_origin(adapter, crawl.spec.site, self.settings) != crawl.spec.origin:
@@ -130,6 +134,8 @@ class Workspace:
                 hint="set the base_url back, or start a new crawl",
             )
         rules = self._rules(crawl.policy, own=False)
+        for query in (crawl.spec.query, crawl.resolved):
+            self._refuse_blocked(crawl.spec.site, [query], rules)
         request = Request(
             adapter=adapter,
             spec=crawl.spec,
@@ -151,8 +157,8 @@ class Workspace:
         options: Mapping[str, Any] | None = None,
     ) -> DryRun:
         """What a crawl would list, reject by claims and fetch. Writes nothing."""
-        adapter, spec = self._adapter(source, words, options or {})
         rules = self._rules(policy or {})
+        adapter, spec = self._adapter(source, words, options or {}, rules)
         stats = Stats(want=want)
         async with self._session(stats, None) as session:
             http = session.site(self._site(source))
@@ -221,12 +227,9 @@ class Workspace:
         return made(self._site(source), chosen), chosen
 
     def _adapter(
-        self, source: str, words: Sequence[str], options: Mapping[str, Any]
+        self, source: str, words: Sequence[str], options: Mapping[str, Any], rules: Rules
     ) -> tuple[Adapter, CrawlSpec]:
-        if refused := blocked_words(words):
-            raise RefusedQuery(
-                f"{', '.join(refused)}: trawl never asks for this, whatever the settings"
-            )
+        self._refuse_blocked(source, words, rules)
         adapter, chosen = self._make_adapter(source, options)
         spec = CrawlSpec(
             source=adapter.name,
@@ -236,6 +239,11 @@ class Workspace:
             options={k: _plain(v) for k, v in asdict(chosen).items()},
         )
         return adapter, spec
+
+    def _refuse_blocked(self, source: str, words: Sequence[str], rules: Rules) -> None:
+        # The words of a local source are paths: /home/young is no search for anybody.
+        local = not self._site(source).base_url
+        refuse_blocked(words, () if local else rules.policy["content"].ratings)
 
     def _rules(self, policy: Mapping[str, Any], *, own: bool = True) -> Rules:
         judge = plugins.judge()

@@ -20,7 +20,7 @@ class Claims(Protocol):
 
     Sizes are of the largest rung. ``tags`` maps a category (``general``, ``artist``, ``copyright``,
     ``character``, ``meta``; ``""`` where the source has none) to whole tag names as the source
-    spells them. ``None`` always means "the source does not say".
+    spells them; ``caption`` is a sentence. ``None`` always means "the source does not say".
     """
 
     @property
@@ -29,6 +29,8 @@ class Claims(Protocol):
     def site_id(self) -> str: ...
     @property
     def tags(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def caption(self) -> str | None: ...
     @property
     def rating(self) -> str | None: ...
     @property

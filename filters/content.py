@@ -1,8 +1,8 @@
 """Content safety: what is never fetched from any site, whatever the flags, and ratings not asked.
 
 Sites mark works that sexualise minors by tags, by ratings and by hiding them. Hidden works are the
-adapter's to report; tags, ratings and the words of a query are judged here. No option, no
-``--allow`` and no policy reaches the first of the two tests.
+adapter's to report; tags, captions, ratings and the words of a query are judged here. No option,
+no ``--allow`` and no policy reaches the first of the two tests.
 """
 
 from __future__ import annotations
@@ -75,29 +75,69 @@ _EXPLICIT = _words(
 )
 """Words of a query that ask for more than a general rating."""
 
+_UNDRESSED = _words(
+    """
+    nude nudes nudity naked topless bottomless nsfw explicit erotic erotica hentai lewd r18 r-18 xxx
+    sex porn porno pornography pornographic masturbation fellatio penis vagina pussy nipples
+    """
+)
+"""Words that make age-coded prose unfit: fewer than of a query, for prose is about anything."""
+
+_LOOSE = re.compile(r"[\s:;/|,{}\[\]<>]|^\(")
+"""Marks a tag that is no one name: a phrase, a list, a prompt's ``(weight:1.2)``."""
+
+_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
+_PIECE = re.compile(r"[゠-ヿ]+|[぀-ゟ]+|[㐀-鿿]+|[^\W぀-ヿ㐀-鿿]+")
+"""Runs of one script: Japanese has no spaces, and its words often end where the script does."""
+
 
 def blocked(claims: Claims) -> bool:
     """Whether a work's own tags forbid it for good.
 
     Whole tags of every category count, in any case, with hyphens, underscores, spaces or none. An
-    age-coded tag blocks a work of any rating but ``g``, an unknown rating included.
+    age-coded tag blocks a work of any rating but ``g``, an unknown rating included. Of a caption,
+    and of tags that are phrases, every word counts; but people write of children without harm, so
+    that an age-coded word there blocks only beside an explicit word, or in the caption of a work
+    that is rated, and not ``g``.
     """
-    keys = {_key(tag) for tags in claims.tags.values() for tag in tags}
+    tags = [tag for category in claims.tags.values() for tag in category]
+    keys = {_key(tag) for tag in tags}
     if not keys.isdisjoint(_BLOCKED):
         return True
-    return claims.rating != "g" and not keys.isdisjoint(_AGE_CODED)
+    if claims.rating != "g" and not keys.isdisjoint(_AGE_CODED):
+        return True
+    told = _spoken(claims.caption or "")
+    spoken = told.union(*(_spoken(tag) for tag in tags if _LOOSE.search(tag)))
+    if not spoken.isdisjoint(_BLOCKED):
+        return True
+    if claims.rating not in (None, "g") and not told.isdisjoint(_AGE_CODED):
+        return True
+    explicit = not _UNDRESSED.isdisjoint(spoken | keys)
+    return explicit and not spoken.isdisjoint(_AGE_CODED)
 
 
-def blocked_words(words: Sequence[str]) -> list[str]:
+def _spoken(text: str) -> set[str]:
+    """The keys of the words of prose, of their parts, and of every two neighbours as one word."""
+    if not text:
+        return set()
+    plain = unicodedata.normalize("NFKC", text)
+    words = _WORD.findall("".join(c for c in plain if unicodedata.category(c) != "Cf"))
+    keys = {_key(word) for word in words}
+    keys.update(_key(piece) for word in words for piece in _PIECE.findall(word))
+    keys.update(_key(one + other) for one, other in pairwise(words))
+    return keys
+
+
+def blocked_words(words: Sequence[str], ratings: Sequence[str] = ()) -> list[str]:
     """The words of a query that are never sent to any site, as they were written.
 
     Looked for behind the signs that sites search by: ``-``, ``~``, groups in parentheses, ``or``,
     wildcards that a blocked tag would match, and values such as ``ai:NAME,50%``. What is excluded
     (``-NAME``, or a whole group of it) is fine. An age-coded word is refused where the query itself
-    asks for more than a general rating.
+    or ``ratings``, which the policy asks for, reach beyond the general rating.
     """
     asked = _positive(words)
-    explicit = any(_asks_for_more(token) for _, token in asked)
+    explicit = any(r != "g" for r in ratings) or any(_asks_for_more(token) for _, token in asked)
     never = _BLOCKED | _AGE_CODED if explicit else _BLOCKED
     found = [word for word, token in asked if _names(token, never)]
     # A source that searches by sentence takes neighbours as one tag: "straight shota" is caught by

@@ -26,7 +26,8 @@ _QUALITY = re.compile(
 )
 _RATINGS = {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"}
 _OWN_PLACE = frozenset(["artist", "character", "copyright", "meta"])
-_LAST_RESORT = "image"
+LAST_RESORT = "image"
+"""The caption of a picture of which nothing at all is known: an empty one would stop a trainer."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Captioner:
         self._drop = [_same(_words(tag)) for tag in options.drop]
 
     def caption(self, image: AcceptedImage) -> str:
-        """The caption of one picture.
+        """The caption of one picture: its :meth:`words`, else :data:`LAST_RESORT`."""
+        return self.words(image) or LAST_RESORT
+
+    def words(self, image: AcceptedImage) -> str:
+        """All there is to say of one picture; empty where that is nothing.
 
         Without tags: the site's own sentence, else the class word, else the trigger alone.
         """
@@ -64,7 +69,7 @@ class Captioner:
         parts = [self._trigger, *tags] if self._trigger else tags
         if not tags and (sentence := _sentence(image.caption or self.options.class_word)):
             parts.append(sentence)
-        text = ", ".join(parts) or _sentence(self.options.class_word) or _LAST_RESORT
+        text = ", ".join(parts) or _sentence(self.options.class_word)
         return re.sub(r"(?<!\\)([()])", r"\\\1", text) if self.options.escape else text
 
     def _tags(self, image: AcceptedImage) -> list[str]:

@@ -4,6 +4,7 @@ TrawlError
 └── StageError
     ├── BadOption           2     an option that gives no usable export
     ├── FolderNotOurs       2     the output holds things that we did not make
+    ├── NothingToDraw       2     no work given to a contact sheet has a file
     └── UnreadablePicture         one picture cannot be used; exports count it and go on
 """
 
@@ -31,6 +32,13 @@ class FolderNotOurs(StageError):
     code = "E_FOLDER_NOT_OURS"
     exit_code = 2
     hint = "export into a new or an empty folder"
+
+
+class NothingToDraw(StageError):
+    """None of the works given to a contact sheet has a file; nothing was written."""
+
+    code = "E_NOTHING_TO_DRAW"
+    exit_code = 2
 
 
 class UnreadablePicture(StageError):

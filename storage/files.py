@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from storage.platform import fsync_dir
+from storage.platform import fsync_dir, fsync_file
 
 EXTENSIONS = frozenset({"jpg", "png", "webp", "avif", "gif"})
 """Formats a file may be kept in. Names come from the decoder, never from the network."""
@@ -76,6 +76,21 @@ class FileStore:
     def remove(self, path: Path) -> None:
         """Delete a file of ours if it is still there."""
         path.unlink(missing_ok=True)
+
+    def remove_lines(self, path: Path, text: str) -> None:
+        """Take the lines that hold ``text`` out of a file, if it is still there."""
+        try:
+            lines = path.read_text("utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        kept = [line for line in lines if text not in line]
+        if len(kept) == len(lines):
+            return
+        temp = path.with_name(f".trawl-{uuid.uuid4().hex}.part")
+        temp.write_text("".join(kept), "utf-8")
+        fsync_file(temp)
+        temp.replace(path)
+        fsync_dir(path.parent)
 
 
 def stored_path(workspace: Path, sha256: str, format: str) -> Path:

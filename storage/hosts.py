@@ -31,7 +31,13 @@ class HostCooldowns:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"cannot keep what hosts asked of us in {path.parent}: {error.strerror}",
+                hint="set XDG_STATE_HOME to a folder that can be written",
+            ) from error
 
     def get(self, host: str) -> tuple[float, str] | None:
         """Seconds left and the reason, or None where the host may be asked."""

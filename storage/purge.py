@@ -12,6 +12,9 @@ from storage.files import FileStore, stored_path
 
 log = logging.getLogger(__name__)
 
+LISTS = ".jsonl"
+"""Exported files that tell of one picture a line."""
+
 
 def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]) -> None:
     """Forget blocked works: of each only its id and the reason stay.
@@ -102,17 +105,22 @@ def _descendants(db: sqlite3.Connection, sha256: str) -> list[sqlite3.Row]:
 def _doom_copies(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
     """Order away every exported file that shows or tells of a picture."""
     for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
-        doom(db, store, copy["path"])
+        # A manifest tells of many pictures: only the lines that name this one must go.
+        is_list = copy["path"].endswith(LISTS)
+        doom(db, store, copy["path"], line=sha256 if is_list else "")
     db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
 
 
-def doom(db: sqlite3.Connection, store: FileStore, path: str) -> None:
+def doom(db: sqlite3.Connection, store: FileStore, path: str, *, line: str = "") -> None:
     """Order a file to be removed once this transaction is committed (or at the next start).
 
-    Paths inside the workspace are kept relative to it, so that a moved workspace still finds them.
+    With ``line`` only the lines of it that hold that text go. Paths inside the workspace are kept
+    relative to it, so that a moved workspace still finds them.
     """
     prefix = store.workspace.as_posix() + "/"
-    db.execute("INSERT OR IGNORE INTO doomed(path) VALUES (?)", (path.removeprefix(prefix),))
+    db.execute(
+        "INSERT OR IGNORE INTO doomed(path, line) VALUES (?,?)", (path.removeprefix(prefix), line)
+    )
 
 
 def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
@@ -120,13 +128,17 @@ def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
 
     One that cannot be removed (an exported copy on a disk that is read-only now) stays ordered.
     """
-    for row in db.execute("SELECT path FROM doomed").fetchall():
+    for row in db.execute("SELECT path, line FROM doomed").fetchall():
+        path = store.workspace / row["path"]
         try:
-            store.remove(store.workspace / row["path"])
+            if row["line"]:
+                store.remove_lines(path, row["line"])
+            else:
+                store.remove(path)
         except OSError as error:
             log.warning("%s must go but cannot be removed: %s", row["path"], error)
         else:
-            db.execute("DELETE FROM doomed WHERE path = ?", (row["path"],))
+            db.execute("DELETE FROM doomed WHERE path = ? AND line = ?", tuple(row))
 
 
 def tidy(db: sqlite3.Connection, store: FileStore) -> None:

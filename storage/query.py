@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.errors import BadQuery
+from storage.reasons import STATES
 
 _WIDTH = "coalesce(i.width, c.width)"
 _HEIGHT = "coalesce(i.height, c.height)"
@@ -34,6 +35,8 @@ TEXTS = {
     "sha256": "i.sha256",
     "parent": "c.parent",
 }
+RATINGS = {"general": "g", "sensitive": "s", "questionable": "q", "explicit": "e"}
+"""The name of a rating -> the letter that the catalog holds; a query takes both."""
 CATEGORIES = ("artist", "character", "copyright", "general", "meta")
 FIELDS = (*NUMBERS, *TEXTS, *CATEGORIES, "tag", "sort")
 
@@ -157,10 +160,25 @@ def _text(sql: str, field: str, value: str) -> tuple[str, list[object]]:
         # The id of a crawl's first generation is how the ids of its later ones begin.
         whole = "EXISTS (SELECT 1 FROM crawls WHERE id = ?)"
         return f"CASE WHEN {whole} THEN {sql} = ? ELSE {begins} END", [value, value, *values]
-    values = [v for v in value.split(",") if v]
-    if not values:
+    words = [v for v in value.split(",") if v]
+    if not words:
         raise BadQuery(f"{field}: needs a value")
-    return f"{sql} IN ({','.join('?' * len(values))})", list(values)
+    if field == "state":
+        _require_known(field, words, STATES)
+    elif field == "rating":
+        _require_known(field, words, (*RATINGS, *RATINGS.values()))
+        words = [RATINGS.get(word, word) for word in words]
+    return f"{sql} IN ({','.join('?' * len(words))})", list(words)
+
+
+def _require_known(field: str, values: Sequence[str], known: Sequence[str]) -> None:
+    for value in values:
+        if value not in known:
+            close = difflib.get_close_matches(value, known, n=3)
+            hint = (
+                f"did you mean {', '.join(close)}?" if close else f"there are: {', '.join(known)}"
+            )
+            raise BadQuery(f"no {field} is called {value!r}", hint=hint)
 
 
 def _tag(name: str, category: str | None) -> tuple[str, list[object]]:

@@ -256,3 +256,5 @@ class ExportReport:
     folder: Path
     files: tuple[tuple[str, Path], ...] = ()
     """(sha256 of the picture, file that shows it or tells of it) of all that the export holds."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What a person should know, as the end of a sentence that begins with its count -> count."""

@@ -173,7 +173,9 @@ CREATE TABLE exported (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX exported_sha256 ON exported(sha256);
 CREATE TABLE doomed (
-    path TEXT PRIMARY KEY
+    path TEXT NOT NULL,
+    line TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (path, line)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,

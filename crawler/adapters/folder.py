@@ -102,7 +102,9 @@ class Folder:
             yield Page(candidates, {"after": paths[-1] if ahead else None}, dropped)
 
     async def refresh(self, candidate: Candidate, http: Http) -> Candidate:
-        """Look at one file again. ``gone`` where it is no more."""
+        """Look at one file again. ``gone`` where it is no more, ``bad_sidecar`` where one of its
+        sidecars cannot be read: what cannot be screened is not taken.
+        """
         root = Path(candidate.origin)
         return await asyncio.to_thread(self._candidate, root, candidate.site_id)
 
@@ -129,15 +131,19 @@ class Folder:
             return replace(work, unavailable="gone")
         beside = sidecar.read(file, size)
         format = FORMATS.get(file.suffix.lower())
+        rung = Rung(str(file), "file", bytes=size, md5=beside.md5, format=format)
+        # What cannot be read might say that this is never to be taken.
+        bad = bool(beside.unreadable)
         return replace(
             work,
-            ladder=(Rung(str(file), "file", bytes=size, md5=beside.md5, format=format),),
+            ladder=() if bad else (rung,),
+            unavailable="bad_sidecar" if bad else None,
             tags=beside.tags,
             caption=beside.caption,
             rating=beside.rating,
             source_url=beside.source,
             animated=None if format in ("gif", "webp", "avif", "png") else False,
-            metadata={"unreadable": list(beside.unreadable)} if beside.unreadable else {},
+            metadata={"unreadable": list(beside.unreadable)} if bad else {},
         )
 
 

@@ -1,14 +1,19 @@
 """What lies beside a picture: ``.txt`` captions and ``.json`` as gallery-dl writes it.
 
-Sidecars are untrusted: they are read up to a size, and nothing in them names a file.
+Sidecars are untrusted: they are read up to a size, links are not followed, and nothing in them
+names a file. All there are count, and every tag that any of them gives: content safety has to see
+the union.
 """
 
 from __future__ import annotations
 
+import codecs
+import errno
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,13 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 _TAG_WORDS = 5
 """A comma-separated part with more words is a clause of a sentence."""
 
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
@@ -48,19 +60,27 @@ class Sidecar:
 
 
 def read(picture: Path, size: int) -> Sidecar:
-    """Read ``name.ext.json`` or ``name.json`` and ``name.txt`` or ``name.ext.txt``.
+    """Read ``name.ext.json``, ``name.json``, ``name.ext.txt`` and ``name.txt``: all there are.
 
     ``size`` is the picture's, in bytes: a sidecar that tells another one was written for another
-    file, and its md5 is not believed. Tags of the text stand where the JSON has none.
+    file, and its md5 is not believed. Of ratings the strictest counts, of other single values the
+    first, of tags and captions all.
     """
     unreadable: list[str] = []
-    found = from_json(_json(picture, unreadable), size)
-    tags, caption = read_caption(_text(picture, unreadable))
-    return replace(
-        found,
-        tags=found.tags or ({"": tags} if tags else {}),
-        caption=caption or found.caption,
-        unreadable=tuple(unreadable),
+    told = list(_jsons(picture, size, unreadable))
+    texts = [read_caption(text) for text in _texts(picture, unreadable)]
+    captions = [*(caption for _, caption in texts), *(one.caption for one in told)]
+    ratings = [one.rating for one in told if one.rating]
+    return Sidecar(
+        tags=_union(
+            *(item for one in told for item in one.tags.items()),
+            *(("", tags) for tags, _ in texts),
+        ),
+        caption="\n".join(dict.fromkeys(c for c in captions if c)) or None,
+        rating=max(ratings, key="gsqe".index, default=None),
+        source=next((one.source for one in told if one.source), None),
+        md5=next((one.md5 for one in told if one.md5), None),
+        unreadable=tuple(dict.fromkeys(unreadable)),
     )
 
 
@@ -78,10 +98,11 @@ def from_json(data: Mapping[str, Any], size: int) -> Sidecar:
 
 
 def read_caption(text: str) -> tuple[tuple[str, ...], str | None]:
-    """Tell tags from a sentence: (tags, caption), one of them empty.
+    """Tell tags from sentences: (tags, caption). Every word is in one of them, or in both.
 
     Tags are short parts between commas or on lines of their own, or words of which some are joined
-    by underscores; what ends like a sentence or has long parts is a caption.
+    by underscores. What ends like a sentence or has long parts is a caption, and the short parts
+    beside the long ones are tags as well.
     """
     text = text.strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -90,87 +111,130 @@ def read_caption(text: str) -> tuple[tuple[str, ...], str | None]:
     parts = [part.strip() for line in lines for part in line.split(",") if part.strip()]
     words = text.split()
     sentence = re.search(r"[.!?](\s|$)", text) and not text.endswith("...")
-    if sentence or any(len(part.split()) > _TAG_WORDS for part in parts):
-        if not sentence and len(parts) == 1 and any("_" in word for word in words):
-            return _unique(words), None
-        return (), " ".join(words)
-    if len(parts) == 1 and any("_" in word for word in words):
+    if len(parts) == 1 and not sentence and any("_" in word for word in words):
         return _unique(words), None
     if len(parts) == 1 and len(words) > 1:
         return (), " ".join(words)
+    short = [part for part in parts if len(part.split()) <= _TAG_WORDS]
+    if sentence or len(short) < len(parts):
+        return _unique(p for p in short if not re.search(r"[.!?](\s|$)", p)), " ".join(words)
     return _unique(parts), None
 
 
-def _unique(words: list[str]) -> tuple[str, ...]:
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
     # Trainers' captions escape parentheses, which weigh words in prompts.
     plain = (word.replace("\\(", "(").replace("\\)", ")") for word in words)
     return tuple(dict.fromkeys(plain))
 
 
 def _json_tags(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """By category where the site had categories, else all under ``""``."""
-    tags = {}
-    for category in _CATEGORIES:
-        words = _words(data.get(f"tag_string_{category}")) or _words(data.get(f"tags_{category}"))
-        if words:
-            tags[category] = words
-    if not tags and (words := _words(data.get("tags")) or _words(data.get("tag_string"))):
-        tags[""] = words
-    return tags
+    """By category where the site had categories, the others under ``""``.
+
+    Sites and tools write ``tags`` and ``tag_string`` of all, ``tags_artist`` or
+    ``tag_string_artist`` of one category, and ``tags`` as an object of categories.
+    """
+    found: list[tuple[str, Iterable[str]]] = []
+    for key, value in data.items():
+        match = re.fullmatch(r"(?:tags|tag_string)(?:_(.+))?", key)
+        if match is None:
+            continue
+        if match[1] is None and isinstance(value, dict):
+            found += ((inner, _tags_in({inner: words})) for inner, words in value.items())
+        else:
+            found.append((match[1] or "", _tags_in(value)))
+    return _union(*found)
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def _union(*found: tuple[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Each tag once, in its category if any source knows it, in the order of the categories."""
+    known: dict[str, dict[str, str]] = {category: {} for category in (*_CATEGORIES, "")}
+    for category, tags in found:
+        for tag in tags:
+            known[category if category in _CATEGORIES else ""].setdefault(_spelling(tag), tag)
+    named = {key for category in _CATEGORIES for key in known[category]}
+    known[""] = {key: tag for key, tag in known[""].items() if key not in named}
+    return {category: tuple(tags.values()) for category, tags in known.items() if tags}
+
+
+def _spelling(tag: str) -> str:
+    return tag.replace(" ", "_").lower()
+
+
+def _tags_in(value: Any) -> Iterator[str]:
+    """The tags of a string, of a list, or of an object: its words, or scores by tag."""
     if isinstance(value, str):
-        parts = value.split(",") if "," in value else value.split()
+        parts: Iterable[Any] = value.split(",") if "," in value else value.split()
     elif isinstance(value, list):
-        parts = value
+        parts = []
+        for item in value:
+            if isinstance(item, str):
+                parts.append(item)
+            else:
+                yield from _tags_in(item)
+    elif isinstance(value, dict):
+        parts = [name for name, inner in value.items() if not isinstance(inner, (str, list, dict))]
+        for inner in value.values():
+            yield from _tags_in(inner)
     else:
-        return ()
-    words = (storable(part).strip() for part in parts)
-    return tuple(dict.fromkeys(word for word in words if word))
+        return
+    for part in parts:
+        if tag := storable(part).strip():
+            yield tag
 
 
 def _string(value: Any) -> str | None:
     return storable(value).strip() or None
 
 
-def _json(picture: Path, unreadable: list[str]) -> dict[str, Any]:
-    data = _read(picture, ".json", unreadable)
-    if data is None:
-        return {}
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        unreadable.append(".json")
-        return {}
-    return found
-
-
-def _text(picture: Path, unreadable: list[str]) -> str:
-    data = _read(picture, ".txt", unreadable)
-    if data is None:
-        return ""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        unreadable.append(".txt")
-        return ""
-
-
-def _read(picture: Path, suffix: str, unreadable: list[str]) -> bytes | None:
-    """The first sidecar of that suffix: beside the whole name, then beside the stem."""
-    for path in (picture.with_name(picture.name + suffix), picture.with_suffix(suffix)):
-        if path.is_symlink() or not path.is_file():
-            continue
+def _jsons(picture: Path, size: int, unreadable: list[str]) -> Iterator[Sidecar]:
+    for data in _read(picture, ".json", unreadable):
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError:
-            data = b"\0" * (MAX_BYTES + 1)
-        if len(data) <= MAX_BYTES:
-            return data
-        unreadable.append(suffix)
-        return None
-    return None
+            found = json.loads(data)
+            told = from_json(found, size) if isinstance(found, dict) else None
+        except (ValueError, RecursionError):
+            told = None
+        if told is not None:
+            yield told
+        else:
+            unreadable.append(".json")
+
+
+def _texts(picture: Path, unreadable: list[str]) -> Iterator[str]:
+    for data in _read(picture, ".txt", unreadable):
+        encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:  # UTF-16 without its mark reads as UTF-8 full of these
+            unreadable.append(".txt")
+        else:
+            yield text
+
+
+def _read(picture: Path, suffix: str, unreadable: list[str]) -> Iterator[bytes]:
+    """The sidecars of that suffix: beside the whole name, then beside the stem."""
+    for end in (suffix, suffix.upper()):
+        for path in (picture.with_name(picture.name + end), picture.with_suffix(end)):
+            try:
+                kind = path.lstat().st_mode
+                if stat.S_ISDIR(kind):
+                    continue
+                data = _bytes(path) if stat.S_ISREG(kind) else None
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:  # so there is none
+                    continue
+                data = None
+            if data is None:
+                unreadable.append(suffix)
+            else:
+                yield data
+
+
+def _bytes(path: Path) -> bytes | None:
+    """A file's bytes, or None where there are too many."""
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    return data if len(data) <= MAX_BYTES else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from crawler.cli.options import NAMES, crawl_options
+from crawler.cli.options import COUNT, NAMES, crawl_options
 
 
 @click.command("character", short_help="A training set of one character, from tag to folder.")
@@ -20,7 +20,7 @@ from crawler.cli.options import NAMES, crawl_options
 )
 @click.option("--layout", default="kohya", show_default=True, help="kohya or imagefolder.")
 @click.option("--trigger", help="The word to train, first in every caption.")
-@click.option("--repeats", type=click.IntRange(min=1), help="How often a trainer sees a picture.")
+@click.option("--repeats", type=COUNT, help="How often a trainer sees a picture.")
 @click.option(
     "--tiers",
     type=NAMES,
@@ -29,7 +29,7 @@ from crawler.cli.options import NAMES, crawl_options
     help="Parts of the search, the best first.",
 )
 @click.option("--source", default="danbooru", show_default=True, help="Where to look.")
-@crawl_options
+@crawl_options(want=200)
 def command(**given: Any) -> None:
     """Gather the best pictures of TAG, and lay them out in --out with captions and a contact sheet.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,13 @@ import click
 
 import crawler
 from crawler.cli.crawling import crawl, follow, start, tell
+from crawler.cli.destination import require_writable
 from crawler.cli.exporting import caption_options, report_text
+from crawler.cli.next_steps import after_export, export_command
 from crawler.cli.output import as_json, plain, write
 from crawler.cli.request import Request, request_of
+from crawler.cli.signals import interruptible
+from crawler.errors import Interrupted, UsageError
 from crawler.reports import summary_report
 
 
@@ -58,21 +61,36 @@ def character_set(
 async def gather(wanted: CharacterSet) -> None:
     """Crawl, export, draw the sheet, and print all three. Raises what gives the exit code.
 
-    What a limit or a source ended early is exported all the same; after a signal nothing is.
+    Raises UsageError before the first request where the folder cannot be written. What a limit or
+    a source ended early is exported all the same; after a signal nothing is.
     """
     request = wanted.request
     if request.dry_run:
         await crawl(request)
         return
+    if not wanted.out.absolute().name:
+        raise UsageError(f"--out is to name a folder, not {wanted.out}")
+    require_writable(wanted.out)
+    require_writable(wanted.sheet.parent)
     async with crawler.open(request.workspace, settings=request.settings) as ws:
-        finished = await follow(start(ws, request), request.show)
+        try:
+            finished = await follow(start(ws, request), request.show)
+        except Interrupted as early:  # before there was a crawl
+            early.hint = f"the same command goes on, and writes {wanted.out}"
+            raise
         summary = finished.summary
-        report = None
+        report, steps = None, []
         if finished.signal is None and summary.accepted:
-            report = ws.export(
-                wanted.layout, wanted.out, dict(wanted.options), crawl=summary.crawl_id
-            )
-            ws.export("sheet", wanted.sheet, {}, crawl=summary.crawl_id)
+            with interruptible(
+                f"stopped while {wanted.out} was written; every picture is kept",
+                "the same command goes on, and brings the folder up to date",
+            ):
+                report = ws.export(
+                    wanted.layout, wanted.out, dict(wanted.options), crawl=summary.crawl_id
+                )
+                ws.export("sheet", wanted.sheet, {}, crawl=summary.crawl_id)
+                seen = any(image.path for image in ws.images(["state:rejected"]))
+                steps = after_export(ws.path, rejected_to_see=seen)
     if request.show.as_json:
         document = {
             **summary_report(summary),
@@ -84,21 +102,20 @@ async def gather(wanted: CharacterSet) -> None:
         tell(summary, request.show)
         if report is not None:
             lines = ["", report_text(plain(report)), f"contact sheet: {wanted.sheet}", ""]
-            _result("\n".join(lines + next_commands(request.workspace)), request)
+            _result("\n".join(lines + steps), request)
     if error := finished.failure:
+        if finished.signal is not None:
+            error.hint = _how_to_go_on(wanted, summary.crawl_id)
         raise error
 
 
-def next_commands(workspace: Path) -> list[str]:
-    """Commands to try on a finished set."""
-    at = f"-w {shlex.quote(str(workspace))}"
-    return [
-        "try next:",
-        f"  trawl status {at} --explain",
-        f"  trawl query {at} state:rejected --limit 20",
-        f"  trawl sheet rejected.jpg {at} state:rejected",
-        f"  trawl export other-layout {at} --layout imagefolder state:accepted",
-    ]
+def _how_to_go_on(wanted: CharacterSet, crawl_id: str) -> str:
+    at = wanted.request.workspace
+    command = export_command(str(wanted.out), wanted.layout, crawl_id, at, wanted.options)
+    return (
+        f"the same command goes on, and writes {wanted.out};"
+        f" with what there is now (or after `trawl resume`): {command}"
+    )
 
 
 def _result(text: str, request: Request) -> None:

@@ -12,7 +12,7 @@ from crawler.cli.options import crawl_options
 @click.command("crawl", short_help="Gather pictures from one source.")
 @click.argument("source")
 @click.argument("query", nargs=-1, required=True)
-@crawl_options
+@crawl_options(want=None)
 def command(source: str, query: tuple[str, ...], **given: Any) -> None:
     """Gather the pictures that SOURCE has for QUERY.
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +10,12 @@ import click
 
 import crawler
 from crawler import plugins
+from crawler.cli.next_steps import after_crawl
 from crawler.cli.output import OutputClosed, as_json, plain, write
-from crawler.cli.progress import Say, progress
+from crawler.cli.progress import progress
 from crawler.cli.report import dry_run_text, reasons_table, totals
 from crawler.cli.request import Request, Show
+from crawler.cli.signals import by_signal, stopping
 from crawler.errors import Interrupted, TrawlError
 from crawler.reports import summary_report
 
@@ -39,9 +37,8 @@ class Finished:
         """The error that gives the exit code, if any."""
         if self.signal is None:
             return self.summary.error
-        error = Interrupted("stopped; everything finished so far is kept")
-        error.exit_code = 128 + self.signal
-        return error
+        what = "stopped; everything finished so far is kept"
+        return by_signal(what, Interrupted.hint, [self.signal])
 
 
 async def crawl(request: Request) -> None:
@@ -52,6 +49,7 @@ async def crawl(request: Request) -> None:
             return
         finished = await follow(start(ws, request), request.show)
         tell(finished.summary, request.show)
+        suggest(ws, finished, request.show)
     if error := finished.failure:
         raise error
 
@@ -94,7 +92,7 @@ async def follow(run: Run, show: Show) -> Finished:
     if show.ndjson:
         run.observe(observe)
     async with progress(run.stats, quiet=show.quiet) as say:
-        with _signals(run, say) as caught:
+        with stopping(run, say) as caught:
             try:
                 summary = await run
             except Interrupted as error:  # before there was a crawl to sum up
@@ -114,10 +112,18 @@ def tell(summary: Summary, show: Show) -> None:
     if show.as_json:
         write(as_json(summary_report(summary), indent=2))
     elif not show.ndjson:
-        write(reasons_table(summary.rows, plugins.judge().reasons()))
+        reasons = plugins.judge().reasons()
+        write(reasons_table(summary.rows, reasons, finished=summary.state == "finished"))
         write("\n" + totals(summary))
     elif not show.quiet:
         click.echo(totals(summary), err=True)
+
+
+def suggest(ws: Workspace, finished: Finished, show: Show, *, tiered: bool = False) -> None:
+    """Print what may follow a crawl that has pictures and was not interrupted, for a person."""
+    summary = finished.summary
+    if finished.signal is None and summary.accepted and not (show.as_json or show.ndjson):
+        write("\n" + "\n".join(after_crawl(summary.crawl_id, ws.path, tiered=tiered)))
 
 
 async def _dry_run(ws: Workspace, request: Request) -> None:
@@ -133,31 +139,3 @@ async def _dry_run(ws: Workspace, request: Request) -> None:
         write(as_json(document, indent=None if request.show.ndjson else 2))
     else:
         write(dry_run_text(dry))
-
-
-@contextlib.contextmanager
-def _signals(run: Run, say: Say) -> Iterator[list[int]]:
-    """Within, SIGINT and SIGTERM stop the run; yields the signals caught so far."""
-    loop = asyncio.get_running_loop()
-    caught: list[int] = []
-
-    def act(number: int) -> None:
-        caught.append(number)
-        if len(caught) == 1:
-            say("stopping: files on their way may finish (10 s); once more to stop at once")
-        run.stop()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if sys.platform == "win32":
-            signal.signal(number, lambda n, _frame: loop.call_soon_threadsafe(act, n))
-        else:
-            loop.add_signal_handler(number, act, number)
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            if sys.platform != "win32":
-                loop.remove_signal_handler(number)
-            signal.signal(number, handler)

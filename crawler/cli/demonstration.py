@@ -51,13 +51,16 @@ async def demonstrate(
         await gather(character_set(given, flags=flags, environ={}))
 
 
-async def serve(pictures: Path | None) -> None:
-    """Run the site until a signal comes; standard output gets the settings, for a shell to read."""
+async def serve(pictures: Path | None, port: int, cdn_port: int) -> None:
+    """Run the site until a signal comes; standard output gets the settings, for a shell to read.
+
+    A port of 0 is any free one.
+    """
     world = await asyncio.to_thread(_world, pictures)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
-    async with DemoSite(world) as site:
+    async with DemoSite(world, port=port, cdn_port=cdn_port) as site:
         settings = {
             "TRAWL_SITES__DANBOORU__BASE_URL": site.base_url,
             "TRAWL_SITES__DANBOORU__RATE": f"{_RATE:g}",

@@ -74,7 +74,7 @@ async def examine_site(
 def _sqlite() -> Check:
     # A warning, not a failure: we write through one connection alone, which the bug needs two of.
     old = sqlite3.sqlite_version_info < _SOUND_SQLITE
-    note = " (older than 3.51.3: let no other program write to a catalog)" if old else ""
+    note = " (3.51.3 or newer recommended)" if old else ""
     return Check("sqlite", True, sqlite3.sqlite_version + note)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crawler.cli.options import (
+    COUNT,
     WordsCommand,
     debug_option,
     find_workspace,
@@ -23,7 +24,7 @@ from crawler.cli.options import (
 @click.option("--layout", required=True, help="kohya, imagefolder, …; `trawl sources` lists them.")
 @click.option("--crawl", help="Only what this crawl accepted.")
 @click.option("--trigger", help="The word to train, first in every caption.")
-@click.option("--repeats", type=click.IntRange(min=1), help="How often a trainer sees a picture.")
+@click.option("--repeats", type=COUNT, help="How often a trainer sees a picture.")
 @option_option
 @workspace_option
 @json_option

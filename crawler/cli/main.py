@@ -12,9 +12,10 @@ from types import MappingProxyType
 
 import click
 
+from crawler.cli.destination import FULL
 from crawler.cli.options import debug_option
 from crawler.cli.output import OutputClosed
-from crawler.errors import TrawlError
+from crawler.errors import NoSpace, TrawlError, UnknownTag
 from crawler.site import VERSION
 
 COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -82,7 +83,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Results go to standard output, progress to standard error. "
-    "Any crawl that was stopped goes on with the same command.",
+    "Any crawl that was stopped goes on with the same command. Exit codes: docs/exit-codes.md",
 )
 @click.version_option(VERSION, prog_name="trawl")
 @debug_option
@@ -130,15 +131,33 @@ def _run(arguments: Sequence[str], *, debug: bool) -> int:
     except TrawlError as error:
         if debug:
             traceback.print_exc()
-        _tell(error.message, error.hint, error.code)
+        _tell(error.message, _hint(error), error.code)
         return error.exit_code
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.strerror:
+            return _disk_trouble(error)
         line = " ".join(f"{type(error).__name__}: {error}".split())
         _tell(line, "run again with --debug to see where, and please report it", "E_UNEXPECTED")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _disk_trouble(error: OSError) -> int:
+    what = " ".join(f"{error.filename}: {error.strerror}".split())
+    what = what if error.filename is not None else str(error.strerror)
+    if error.errno in FULL:
+        _tell(what, NoSpace.hint, NoSpace.code)
+        return NoSpace.exit_code
+    _tell(what, "run again with --debug to see where", "E_IO")
+    return 1
+
+
+def _hint(error: TrawlError) -> str:
+    if isinstance(error, UnknownTag) and not error.hint:
+        return "write it as the site does, for example hakurei_reimu"
+    return error.hint
 
 
 def _tell(message: str, hint: str, code: str) -> None:

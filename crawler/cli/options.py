@@ -63,6 +63,9 @@ class Assignment(ParamType):
 
 
 SIZE = Parsed("size", "parse_size")
+PIXELS = Parsed("pixels", "parse_pixels")
+COUNT = Parsed("number", "parse_count")
+RATINGS = Parsed("g,s,q,e", "parse_ratings")
 DURATION = Parsed("time", "parse_duration")
 NAMES = Parsed("a,b", "parse_names")
 ASSIGNMENT = Assignment()
@@ -134,9 +137,13 @@ def all_of(*decorators: Decorator[Any]) -> Decorator[Any]:
 
 
 policy_options: Decorator[Any] = all_of(
-    click.option("--min-side", type=SIZE, help="Shorter side in pixels, at least."),
-    click.option("--min-pixels", type=SIZE, help="Pixels, at least (0.9M); both hold."),
-    click.option("--rating", type=NAMES, help="Ratings to take, of g,s,q,e."),
+    click.option("--min-side", type=PIXELS, help="Shorter side in pixels, at least."),
+    click.option("--min-pixels", type=PIXELS, help="Pixels, at least (0.9M); both hold."),
+    click.option(
+        "--rating",
+        type=RATINGS,
+        help="Ratings to take: general, sensitive, questionable, explicit.",
+    ),
     click.option(
         "--allow", type=NAMES, help="Reasons not to reject for, such as monochrome,upscaled."
     ),
@@ -162,22 +169,27 @@ run_options: Decorator[Any] = all_of(
     trust_option,
     debug_option,
 )
-crawl_options: Decorator[Any] = all_of(
-    workspace_option,
-    click.option(
-        "--want",
-        type=click.IntRange(min=1),
-        default=200,
-        show_default=True,
-        help="Pictures in the set.",
-    ),
-    click.option("--all", "want_all", is_flag=True, help="No target: all there is."),
-    policy_options,
-    option_option,
-    click.option("--dry-run", is_flag=True, help="Only say what would be fetched."),
-    click.option("--fresh", is_flag=True, help="Start over instead of resuming."),
-    run_options,
-)
+
+
+def crawl_options(want: int | None) -> Decorator[Any]:
+    """What a new crawl takes; ``want`` is its target by default, None the source's own."""
+    return all_of(
+        workspace_option,
+        click.option(
+            "--want",
+            type=COUNT,
+            default=want,
+            show_default=True,
+            help="Pictures in the set."
+            + ("  [default: 200; all of a folder]" if want is None else ""),
+        ),
+        click.option("--all", "want_all", is_flag=True, help="No target: all there is."),
+        policy_options,
+        option_option,
+        click.option("--dry-run", is_flag=True, help="Only say what would be fetched."),
+        click.option("--fresh", is_flag=True, help="Start over instead of resuming."),
+        run_options,
+    )
 
 
 def find_workspace(given: str | None) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crawler.cli.options import WordsCommand, debug_option, find_workspace, workspace_option
+from crawler.cli.options import COUNT, WordsCommand, debug_option, find_workspace, workspace_option
 from crawler.cli.output import as_json, csv_line, table, write, write_path
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _ON_A_SCREEN = 100
     help="How to print them.",
 )
 @click.option("-0", "nul", is_flag=True, help="With paths: end names with NUL, for xargs -0.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many; a table: 100.")
+@click.option("--limit", type=COUNT, help="At most so many; a table: 100.")
 @click.option("--sort", help="A field, such as pixels; with a minus in front the largest first.")
 @workspace_option
 @debug_option

@@ -57,10 +57,13 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
 """What reasons of failed and unavailable works mean; those of rejected ones are the filters'."""
 
 
-def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = None) -> str:
+def reasons_table(
+    rows: Sequence[Row], explanations: Mapping[str, str] | None = None, *, finished: bool = False
+) -> str:
     """State, reason, count, share of all, an example, and what the reason means.
 
     Without ``explanations`` (they cost loading every filter) the last column is left out.
+    What is still pending of a ``finished`` crawl was not needed.
     """
     total = sum(row.count for row in rows)
     order = list(STATES)
@@ -68,7 +71,7 @@ def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = 
     for row in sorted(rows, key=lambda r: (order.index(r.state), -r.count, r.reason or "")):
         line = [row.state, row.reason, row.count, f"{row.count / total:.1%}", row.example]
         if explanations is not None:
-            line.append(_meaning(row, explanations))
+            line.append(_meaning(row, explanations, finished))
         lines.append(line)
     headings = ["state", "reason", "count", "share", "example"]
     if explanations is not None:
@@ -76,7 +79,9 @@ def reasons_table(rows: Sequence[Row], explanations: Mapping[str, str] | None = 
     return table(headings, lines, right="count share")
 
 
-def _meaning(row: Row, explanations: Mapping[str, str]) -> str:
+def _meaning(row: Row, explanations: Mapping[str, str], finished: bool) -> str:
+    if finished and row.state == "pending":
+        return "listed, not needed for the target"
     # A filter and a failed download may use the same word, and mean different things.
     known = explanations if row.state == "rejected" else OUTCOMES
     return known.get(row.reason or "") or STATES[row.state]
@@ -87,12 +92,17 @@ def totals(summary: Summary) -> str:
     from crawler.cli.progress import duration
 
     stats = summary.stats
-    of = f" of {summary.want}" if summary.want else ""
-    more = ""
-    if summary.state == "finished" and summary.accepted < (summary.want or 0):
-        more = " (the source has no more)"
+    pending = sum(row.count for row in summary.rows if row.state == "pending")
+    finished, want, accepted = summary.state == "finished", summary.want, summary.accepted
+    so_far = f"{accepted} of {want} accepted" if want else f"{accepted} accepted"
+    if want and accepted > want:
+        so_far = f"{want} wanted: the first {want} of {accepted} accepted are the set"
+    elif want and finished and accepted < want:
+        so_far += " (the source has no more)"
+    if finished and pending:
+        so_far += f"; {pending} more were listed and not needed"
     return (
-        f"{summary.accepted}{of} accepted{more}; {stats.seen} seen, {stats.file_requests} files "
+        f"{so_far}; {stats.seen} seen, {stats.file_requests} files "
         f"({size(stats.bytes_fetched)}) and {stats.api_requests} API requests in "
         f"{duration(stats.elapsed)}; crawl {summary.crawl_id} is {summary.state}"
     )

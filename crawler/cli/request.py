@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from crawler import plugins
 from crawler.cli.options import find_workspace, merged, policy_of
-from crawler.errors import ConfigError, RefusedQuery, UsageError
+from crawler.errors import ConfigError, UsageError
+from crawler.refusal import refuse_blocked
 from crawler.settings import Settings, load
 from crawler.site import Net, Site
 from filters.policy import PolicyError
@@ -65,9 +66,9 @@ def request_of(
     """Read the settings and check every flag against the source and the filters.
 
     ``given`` are the flags of ``crawl_options``, ``options`` listing options as text by name and
-    ``flags`` settings by dotted key. Raises UsageError and ConfigError.
+    ``flags`` settings by dotted key. Raises UsageError, RefusedQuery and ConfigError.
     """
-    refuse_blocked(words)
+    refuse_blocked(words)  # before anything else is said
     workspace = find_workspace(given["workspace"])
     trust = given["trust_workspace"]
     flags = dict(flags or {})
@@ -76,14 +77,18 @@ def request_of(
     if given["rate"] is not None:
         flags[f"sites.{source}.rate"] = given["rate"]
         settings = load(workspace, flags=flags, environ=environ, trust_workspace=trust)
-    require_contact(settings, settings.site(source, adapter.default_site))
+    site = settings.site(source, adapter.default_site)
+    policy = checked(merged(settings.policy, policy_of(given)))
+    if site.base_url:  # the words of a local source are paths
+        refuse_blocked(words, plugins.judge().policy(policy)["content"].ratings)
+    require_contact(settings, site)
     return Request(
         workspace=workspace,
         settings=settings,
         source=source,
         words=tuple(words),
-        want=None if given["want_all"] else given["want"],
-        policy=checked(merged(settings.policy, policy_of(given))),
+        want=_want(given, adapter),
+        policy=policy,
         options={
             name: plugins.option_value(source, adapter.Options, name, text)
             for name, text in (*(options or {}).items(), *given["assignments"])
@@ -97,12 +102,11 @@ def request_of(
     )
 
 
-def refuse_blocked(words: Sequence[str]) -> None:
-    """What is never asked for is refused before anything else is said. Raises RefusedQuery."""
-    from filters.content import blocked_words
-
-    if refused := blocked_words(words):
-        raise RefusedQuery(f"{', '.join(refused)}: trawl never asks for this, whatever the flags")
+def _want(given: Mapping[str, Any], adapter: Any) -> int | None:
+    if given["want_all"]:
+        return None
+    by_default: int | None = getattr(adapter, "default_want", 200)
+    return by_default if given["want"] is None else int(given["want"])
 
 
 def require_contact(settings: Settings, site: Site) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import crawler
 from crawler import plugins
-from crawler.cli.crawling import follow, tell
+from crawler.cli.crawling import follow, suggest, tell
 from crawler.cli.options import find_workspace
 from crawler.cli.request import require_contact, show_of
 from crawler.errors import TrawlError, UsageError
@@ -34,6 +34,7 @@ async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> N
             )
             finished = await follow(run, show)
             tell(finished.summary, show)
+            suggest(ws, finished, show, tiered=len(crawl.spec.options.get("tiers") or ()) > 1)
         if error := finished.failure:
             errors.append(error)
             if finished.signal is not None:

@@ -36,12 +36,14 @@ def command(
     """
     import asyncio
 
-    from crawler.cli.exporting import export, layout_options
-    from crawler.cli.output import write
+    from crawler.cli.exporting import export, layout_options, remarks
+    from crawler.cli.output import plain, write
 
     options = layout_options("sheet", dict(assignments))
     workspace_found = find_workspace(workspace)
-    asyncio.run(
+    report = asyncio.run(
         export(workspace_found, "sheet", out, options, words=words, trust_workspace=trust_workspace)
     )
     write(str(out))
+    for remark in remarks(plain(report)):
+        click.echo(remark, err=True)

@@ -65,7 +65,9 @@ def _text(found: list[CrawlStatus], explain: bool) -> str:
     last = found[0]
     text = table(headings, lines, right="accepted seen pending")
     if last.rows:
-        text += f"\n\n{last.crawl.id}:\n" + reasons_table(last.rows, explanations)
+        text += f"\n\n{last.crawl.id}:\n" + reasons_table(
+            last.rows, explanations, finished=last.crawl.state == "finished"
+        )
     if last.crawl.note:
         text += f"\n\n{last.crawl.note}"
     if not last.running and last.crawl.state != "finished":

@@ -8,9 +8,10 @@ artist with "test" in it makes a test split.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from filters.base import option
@@ -30,6 +31,7 @@ class ImageFolderOptions(CaptionOptions):
     """Flags of ``--layout imagefolder``."""
 
     copy: bool = option(False, "copy pictures instead of linking them to the workspace")
+    overwrite: bool = option(False, "put our captions back where somebody edited them")
 
 
 class ImageFolder:
@@ -48,7 +50,35 @@ class ImageFolder:
         documents: Documents = {NAME: manifest}
         if items:  # the loader cannot read a table without rows
             documents = {NAME: manifest, METADATA: _metadata}
-        return sync(out, self.name, items, documents, copy=self.options.copy, skipped=skipped)
+        return sync(
+            out,
+            self.name,
+            items,
+            documents,
+            copy=self.options.copy,
+            overwrite=self.options.overwrite,
+            skipped=skipped,
+            table=_captions,
+        )
+
+
+def _captions(out: Path) -> dict[str, str]:
+    """By stem, what ``text`` says now; rows that cannot be read say nothing.
+
+    Of what a person edits in the table only this column is kept, while the picture stays.
+    """
+    captions = {}
+    path = out / METADATA
+    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    for line in lines:
+        try:
+            match json.loads(line):
+                case {"file_name": str(name), "text": str(text)}:
+                    stem = PurePosixPath(SPLIT, name).with_suffix("")
+                    captions[stem.as_posix()] = text
+        except (ValueError, RecursionError):
+            continue
+    return captions
 
 
 def _metadata(made: Sequence[Made]) -> str:

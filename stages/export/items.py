@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from stages.captions import Captioner
+from stages.captions import LAST_RESORT, Captioner
 from stages.export.layout import Item
 from stages.names import readable_names
 from storage.records import AcceptedImage
@@ -32,6 +32,9 @@ def training_items(
             chosen[identity] = image
     pictures = list(chosen.values())
     named = sorted(zip(readable_names(pictures), pictures, strict=True), key=lambda pair: pair[0])
-    return [
-        Item(f"{folder}/{stem}", image, captioner.caption(image), sidecar) for stem, image in named
-    ], skipped
+    items = []
+    for stem, image in named:
+        words = captioner.words(image)
+        caption = words or LAST_RESORT
+        items.append(Item(f"{folder}/{stem}", image, caption, sidecar, wordless=not words))
+    return items, skipped

@@ -40,6 +40,7 @@ class KohyaOptions(CaptionOptions):
         1024, "side of the square whose area buckets have", unit="px", low=64, high=4096
     )
     copy: bool = option(False, "copy pictures instead of linking them to the workspace")
+    overwrite: bool = option(False, "put our captions back where somebody edited them")
 
 
 class Kohya:
@@ -62,7 +63,15 @@ class Kohya:
         captioner = Captioner(self.options)
         items, skipped = training_items(images, self.folder, captioner, sidecar=True)
         documents = {NAME: manifest, CONFIG: self._config}
-        return sync(out, self.name, items, documents, copy=self.options.copy, skipped=skipped)
+        return sync(
+            out,
+            self.name,
+            items,
+            documents,
+            copy=self.options.copy,
+            overwrite=self.options.overwrite,
+            skipped=skipped,
+        )
 
     def _config(self, made: Sequence[Made]) -> str:
         options = self.options

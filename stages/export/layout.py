@@ -5,9 +5,10 @@ is written there first, so that after a kill at any point the next export knows 
 be ours. A file appears whole or not at all: a temporary dot name, fsync, rename; a caption always
 before its picture. Files of others are left alone, and links inside the folder are never followed.
 
-Everything in the folder is a copy of what the catalog knows: a picture or caption that somebody
-changed there is put back. Hard-linked pictures share their bytes with the workspace, where files
-are read-only; ask for copies where a tool writes into pictures.
+A picture that somebody changed or deleted there is put back. A caption that somebody edited is
+theirs: it is left alone and told of, even where its picture goes. Hard-linked pictures share their
+bytes with the workspace, where files are read-only; ask for copies where a tool writes into
+pictures.
 """
 
 from __future__ import annotations
@@ -16,26 +17,22 @@ import errno
 import hashlib
 import os
 import shutil
-import stat
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from stages import prepare
 from stages.base import ExportReport
 from stages.errors import FolderNotOurs, UnreadablePicture
+from stages.export import disk, edits
 from stages.export import state as memory
 from stages.export.state import CAPTION_SUFFIX, STATE, State, possible_files
-from storage.errors import NoSpace
 from storage.platform import fsync_dir
 from storage.records import AcceptedImage
 
-_TEMP_PREFIX, _TEMP_SUFFIX = ".trawl-", ".part"
 _BYSTANDERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _WORKERS = 4
 _NO_LINK = frozenset(
@@ -47,13 +44,15 @@ _NO_LINK = frozenset(
 class Item:
     """A picture that is wanted at ``stem`` (relative, without extension).
 
-    ``sidecar``: whether the caption is also a file of its own beside the picture.
+    ``sidecar``: whether the caption is a file of its own beside the picture, or only a value in a
+    document. ``wordless``: whether it says nothing of the picture.
     """
 
     stem: str
     image: AcceptedImage
     caption: str
     sidecar: bool = True
+    wordless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,8 @@ class Made:
     mtime_ns: int
 
 
+Table: TypeAlias = Callable[[Path], Mapping[str, str]]
+"""The folder -> by stem, the captions that a document of the layout holds now."""
 Documents: TypeAlias = Mapping[str, Callable[[Sequence[Made]], str]]
 """Relative path -> what makes its text from the pictures that are in place."""
 
@@ -82,36 +83,50 @@ def sync(
     documents: Documents,
     *,
     copy: bool = False,
+    overwrite: bool = False,
     skipped: Mapping[str, int] | None = None,
+    table: Table | None = None,
 ) -> ExportReport:
     """Bring ``out`` to hold exactly ``items`` and ``documents``.
 
-    ``skipped`` counts what the layout itself left out. Raises FolderNotOurs before any file is
-    touched, and NoSpace.
+    Edited captions are kept unless ``overwrite``; ``table`` tells of captions without a file of
+    their own. ``skipped`` counts what the layout itself left out. Raises FolderNotOurs before any
+    file is touched, and NoSpace.
     """
-    with _full_disk():
-        return _Sync(out, layout, copy).run(items, documents, skipped or {})
+    with disk.full_disk():
+        return _Sync(out, layout, copy, overwrite).run(items, documents, skipped or {}, table)
 
 
 class _Sync:
-    def __init__(self, out: Path, layout: str, copy: bool) -> None:
+    def __init__(self, out: Path, layout: str, copy: bool, overwrite: bool) -> None:
         self.out = out
         self.layout = layout
         self.copy = copy
+        self.overwrite = overwrite
+        self.edited: frozenset[str] = frozenset()
         self.recipe = f"{prepare.VERSION}:{'copy' if copy else 'link'}"
         self.dirty: set[Path] = set()
 
     def run(
-        self, items: Sequence[Item], documents: Documents, skipped: Mapping[str, int]
+        self,
+        items: Sequence[Item],
+        documents: Documents,
+        skipped: Mapping[str, int],
+        table: Table | None,
     ) -> ExportReport:
         old = self._claim()
         self._check(old, items, list(documents))
+        wrote = {item.stem: edits.fingerprint(disk.encoded(item.caption)) for item in items}
+        items = self._with_edits(old, items, table(self.out) if table else {})
         found = {item.stem: self._unchanged(old, item) for item in items}
         kept = {stem: made for stem, made in found.items() if made is not None}
         new = [item for item in items if item.stem not in kept]
-        if new or not old.texts.issuperset(documents):
+        told: dict[str, Sequence[str]] = dict(old.captions)
+        for stem in wrote.keys() - self.edited:
+            told[stem] = tuple(sorted({*old.captions.get(stem, ()), wrote[stem]}))
+        if new or told != old.captions or not old.texts.issuperset(documents):
             begun = old.begun | {item.stem for item in new}
-            self._save(State(self.layout, old.pictures, old.texts | set(documents), begun))
+            self._save(State(self.layout, old.pictures, old.texts | set(documents), begun, told))
         for file in (*(item.stem for item in items), *documents):
             self._folder(self.out / file)
         captioned = {item.stem for item in items if item.stem in kept and self._caption(item)}
@@ -119,29 +134,33 @@ class _Sync:
         made |= kept
         in_order = [made[item.stem] for item in items if item.stem in made]
         texts = {m.item.stem + CAPTION_SUFFIX for m in in_order if m.item.sidecar} | set(documents)
-        removed = self._remove(old, {m.file for m in in_order} | texts)
+        orphans = {} if self.overwrite else edits.orphans(self.out, old, texts)
+        removed = self._remove(old, {m.file for m in in_order} | texts, orphans.keys())
+        texts |= orphans.keys()
+        told = {m.item.stem: (wrote[m.item.stem],) for m in in_order}
+        told |= {stem: old.captions.get(stem, ()) for stem in self.edited & told.keys()}
+        told |= {stem: old.captions[stem] for stem in orphans.values()}
         for file, text in documents.items():
             self._text(file, text(in_order))
         for folder in sorted(self.dirty):
             fsync_dir(folder)
-        self._save(State(self.layout, _remembered(in_order, self.recipe), frozenset(texts)))
+        pictures = _remembered(in_order, self.recipe)
+        self._save(State(self.layout, pictures, frozenset(texts), captions=told))
+        notes = {
+            edits.EDITED: sum(m.item.stem in self.edited for m in in_order),
+            edits.ORPHANED: len(orphans),
+            edits.WORDLESS: sum(m.item.wordless for m in in_order),
+        }
+        shown = [(m.item.image.sha256, m.file, m.item.sidecar) for m in in_order]
         return ExportReport(
             written=len(made) - len(kept) + len(captioned),
             unchanged=len(kept) - len(captioned),
             removed=removed,
             skipped=dict(sorted((unusable + Counter(skipped)).items())),
             folder=self.out,
-            files=tuple(self._files(in_order)),
+            files=tuple(memory.telling(self.out, shown, documents)),
+            notes={note: count for note, count in notes.items() if count},
         )
-
-    def _files(self, made: Sequence[Made]) -> Iterator[tuple[str, Path]]:
-        """Which file shows which picture, or tells of it: captions are as much a copy."""
-        for picture in made:
-            sha256 = picture.item.image.sha256
-            if sha256 is not None:
-                yield sha256, self.out / picture.file
-                if picture.item.sidecar:
-                    yield sha256, self.out / (picture.item.stem + CAPTION_SUFFIX)
 
     # -- whose folder it is
 
@@ -153,9 +172,9 @@ class _Sync:
         if not self.out.is_dir():
             raise FolderNotOurs(f"{self.out} is not a folder")
         path = self.out / STATE
-        if _is_file(path):
+        if disk.is_file(path):
             return memory.read(path, self.layout)
-        strange = [n for n in _names(self.out) if n not in _BYSTANDERS and not _temp(n)]
+        strange = [n for n in disk.names(self.out) if n not in _BYSTANDERS and not disk.is_temp(n)]
         if strange:
             raise FolderNotOurs(f"{self.out} holds files that no export made: {strange[0]}")
         return State(self.layout)
@@ -167,18 +186,18 @@ class _Sync:
         for folder in {PurePosixPath(file).parent for file in ours | wanted}:
             for part in (folder, *folder.parents):
                 path = self.out / part
-                if part != PurePosixPath(".") and os.path.lexists(path) and not _is_dir(path):
+                if part != PurePosixPath(".") and os.path.lexists(path) and not disk.is_dir(path):
                     raise FolderNotOurs(f"{path} is not a folder that we made")
         existing = {
             (folder / name).as_posix()
             for folder in {PurePosixPath(file).parent for file in wanted}
-            for name in _names(self.out / folder)
+            for name in disk.names(self.out / folder)
         }
         if strange := sorted((existing & wanted) - ours):
             raise FolderNotOurs(f"{self.out / strange[0]} is in the way, and no export made it")
         for place in {self.out, *(self.out / PurePosixPath(file).parent for file in ours)}:
-            for name in _names(place):
-                if _temp(name):
+            for name in disk.names(place):
+                if disk.is_temp(name):
                     (place / name).unlink()
 
     # -- what is there already
@@ -189,13 +208,13 @@ class _Sync:
         if entry is None or entry["source"] != item.image.sha256 or entry["recipe"] != self.recipe:
             return None
         path = self.out / entry["file"]
-        if not _is_file(path):
+        if not disk.is_file(path):
             return None
         status = path.stat()
         if status.st_size != entry["bytes"]:
             return None
         # A changed time alone (a folder that was moved, a restored backup) is settled by the hash.
-        if status.st_mtime_ns != entry["mtime_ns"] and _hash(path) != entry["sha256"]:
+        if status.st_mtime_ns != entry["mtime_ns"] and disk.sha256(path) != entry["sha256"]:
             return None
         return Made(
             item,
@@ -208,6 +227,33 @@ class _Sync:
             tuple(entry["changed"]),
             status.st_mtime_ns,
         )
+
+    # -- captions that a person edited
+
+    def _with_edits(
+        self, old: State, items: Sequence[Item], table: Mapping[str, str]
+    ) -> list[Item]:
+        """The items, with the captions that are in place where somebody edited those."""
+        present = {
+            item.stem: disk.content(self.out / (item.stem + CAPTION_SUFFIX))
+            if item.sidecar
+            else disk.encoded(table.get(item.stem, ""))
+            for item in items
+        }
+        self.edited = frozenset(
+            item.stem
+            for item in items
+            if not self.overwrite
+            and edits.is_edited(
+                present[item.stem], old.captions.get(item.stem, ()), disk.encoded(item.caption)
+            )
+        )
+        return [
+            replace(item, caption=edits.as_text(present[item.stem] or b""), wordless=False)
+            if item.stem in self.edited
+            else item
+            for item in items
+        ]
 
     # -- making
 
@@ -256,17 +302,20 @@ class _Sync:
         )
 
     def _caption(self, item: Item) -> bool:
-        return item.sidecar and self._text(item.stem + CAPTION_SUFFIX, item.caption)
+        """Write a caption that has a file, unless it is a person's; whether it was written."""
+        if not item.sidecar or item.stem in self.edited:
+            return False
+        return self._text(item.stem + CAPTION_SUFFIX, item.caption)
 
     def _text(self, file: str, text: str) -> bool:
-        return self._bytes(file, text.encode("utf-8", "replace"))
+        return self._bytes(file, disk.encoded(text))
 
     def _bytes(self, file: str, data: bytes) -> bool:
         """Write a file unless it already holds just this; whether it was written."""
         path = self.out / file
-        if _is_file(path) and path.stat().st_size == len(data) and path.read_bytes() == data:
+        if disk.is_file(path) and path.stat().st_size == len(data) and path.read_bytes() == data:
             return False
-        temp = self._temp(path)
+        temp = disk.temp_beside(path)
         with open(temp, "xb") as target:
             target.write(data)
             target.flush()
@@ -277,9 +326,9 @@ class _Sync:
     def _original(self, source: Path, file: str) -> None:
         """A hard link to the stored file, or a copy where links are not wanted or cannot be."""
         path = self.out / file
-        temp = self._temp(path)
+        temp = disk.temp_beside(path)
         if not self.copy:
-            if _is_file(path) and path.samefile(source):
+            if disk.is_file(path) and path.samefile(source):
                 return
             try:
                 os.link(source, temp)
@@ -299,9 +348,6 @@ class _Sync:
         temp.replace(path)
         self.dirty.add(path.parent)
 
-    def _temp(self, path: Path) -> Path:
-        return path.parent / f"{_TEMP_PREFIX}{uuid.uuid4().hex}{_TEMP_SUFFIX}"
-
     def _folder(self, path: Path) -> None:
         """Make the folders above ``path`` that are missing."""
         if not path.parent.is_dir():
@@ -310,9 +356,9 @@ class _Sync:
 
     # -- putting away
 
-    def _remove(self, old: State, wanted: set[str]) -> int:
-        """Remove what we made and nobody wants now; how many pictures that were."""
-        stale = old.files() - wanted
+    def _remove(self, old: State, wanted: set[str], kept: Set[str]) -> int:
+        """Remove what we made and nobody wants now, but for ``kept``; how many pictures."""
+        stale = old.files() - wanted - kept
         gone = [p["file"] for p in old.pictures.values() if p["file"] in stale]
         stems = {PurePosixPath(file).with_suffix("").as_posix() for file in wanted}
         # A picture goes before its caption: who sees a picture always sees its caption.
@@ -323,7 +369,7 @@ class _Sync:
                 self.dirty.add(path.parent)
         for folder in sorted({PurePosixPath(f).parent for f in stale}, reverse=True):
             path = self.out / folder
-            if folder != PurePosixPath(".") and path.is_dir() and not _names(path):
+            if folder != PurePosixPath(".") and path.is_dir() and not disk.names(path):
                 path.rmdir()
                 self.dirty = (self.dirty - {path}) | {path.parent}
         return sum(PurePosixPath(f).with_suffix("").as_posix() not in stems for f in gone)
@@ -349,35 +395,3 @@ def _remembered(made: Sequence[Made], recipe: str) -> dict[str, dict[str, Any]]:
         }
         for m in made
     }
-
-
-def _names(folder: Path) -> list[str]:
-    """What a folder holds, sorted; nothing where there is no such folder."""
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-
-def _temp(name: str) -> bool:
-    return name.startswith(_TEMP_PREFIX) and name.endswith(_TEMP_SUFFIX)
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
-
-
-def _is_dir(path: Path) -> bool:
-    return stat.S_ISDIR(path.lstat().st_mode)
-
-
-def _hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise NoSpace(f"no room left to export: {error}") from error

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from filters.base import option
 from stages.base import ExportReport
-from stages.errors import BadOption, FolderNotOurs, UnreadablePicture
+from stages.errors import BadOption, FolderNotOurs, NothingToDraw, UnreadablePicture
 from stages.prepare import decoded, opened
 from storage.platform import fsync_dir
 from storage.records import AcceptedImage
@@ -61,18 +61,22 @@ class Sheet:
         self.line = round(self.font.getbbox("Ag|")[3] * 1.2)
 
     def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
-        """Draw the pictures in their order. The same pictures give the same bytes.
+        """Draw the works that have a file, in their order. The same works give the same bytes.
 
         ``written`` and ``unchanged`` of the report count the pictures shown. Raises BadOption for
-        a name that is no JPEG's or a sheet too tall for one, and FolderNotOurs where ``out`` is a
-        file that is no sheet.
+        a name that is no JPEG's or a sheet too tall for one, FolderNotOurs where ``out`` is a file
+        that is no sheet, and NothingToDraw.
         """
         if out.suffix.lower() not in (".jpg", ".jpeg"):
             raise BadOption(f"a sheet is a JPEG: {out} does not end in .jpg")
         before = _previous(out)
-        shown = images[: self.options.max_cells]
-        left_out = len(images) - len(shown)
-        data = self._draw(shown, left_out)
+        drawable = [i for i in images if i.path is not None and i.path.is_file()]
+        if not drawable:
+            raise _nothing_to_draw(len(images))
+        shown = drawable[: self.options.max_cells]
+        left_out = len(drawable) - len(shown)
+        no_file = len(images) - len(drawable)
+        data = self._draw(shown, left_out, no_file)
         fresh = data != before
         if fresh:
             _replace(out, data)
@@ -80,17 +84,21 @@ class Sheet:
             written=len(shown) if fresh else 0,
             unchanged=0 if fresh else len(shown),
             removed=0,
-            skipped={"over_max_cells": left_out} if left_out else {},
+            skipped={
+                reason: count
+                for reason, count in (("no_file", no_file), ("over_max_cells", left_out))
+                if count
+            },
             folder=out.parent,
             files=tuple((image.sha256, out) for image in shown if image.sha256 is not None),
         )
 
-    def _draw(self, images: Sequence[AcceptedImage], left_out: int) -> bytes:
-        cell, columns = self.options.cell, max(1, min(self.options.columns, len(images)))
+    def _draw(self, images: Sequence[AcceptedImage], left_out: int, no_file: int) -> bytes:
+        cell, columns = self.options.cell, min(self.options.columns, len(images))
         rows = -(-len(images) // columns)
         step_x = cell + _MARGIN
         step_y = cell + self.line * len(self.options.fields) + _MARGIN
-        footer = self.line + _MARGIN if left_out or not images else 0
+        footer = self.line + _MARGIN if left_out or no_file else 0
         width = max(columns * step_x + _MARGIN, 320)
         height = rows * step_y + _MARGIN + footer
         if max(width, height) > _MAX_SIDE:
@@ -113,7 +121,9 @@ class Sheet:
             for line, field in enumerate(self.options.fields):
                 self._text(draw, (x, y + cell + line * self.line), _field(image, field), ink)
         if footer:
-            words = f"{left_out} more not shown" if images else "no pictures"
+            more = f"{left_out} more not shown" if left_out else ""
+            fileless = f"{no_file} without a file" if no_file else ""
+            words = ", ".join(filter(None, (more, fileless)))
             self._text(draw, (_MARGIN, height - footer), words, _INK, width - 2 * _MARGIN)
         buffer = io.BytesIO()
         sheet.save(buffer, "JPEG", quality=self.options.quality, comment=_COMMENT)
@@ -130,8 +140,7 @@ class Sheet:
             pool.shutdown(cancel_futures=True)
 
     def _thumbnail(self, image: AcceptedImage) -> Image.Image | str:
-        if image.path is None:
-            return "no file kept"
+        assert image.path is not None, "works without a file were left out"
         side = self.options.cell
         try:
             with open(image.path, "rb") as file, opened(file) as picture:
@@ -180,6 +189,15 @@ def _field(image: AcceptedImage, field: str) -> str:
         return image.reason
     limit = "" if image.threshold is None else f" / {_short(image.threshold)}"
     return f"{image.reason}: {_short(image.measured)}{limit}"
+
+
+def _nothing_to_draw(works: int) -> NothingToDraw:
+    if not works:
+        return NothingToDraw("there are no works to draw", hint="ask for others, in other words")
+    return NothingToDraw(
+        f"none of the {works} works has a file to draw",
+        hint="works that were rejected by what their site says of them are never downloaded",
+    )
 
 
 def _short(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,20 +13,23 @@ from stages.errors import FolderNotOurs
 
 STATE = ".trawl-export.json"
 CAPTION_SUFFIX = ".txt"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class State:
     """Pictures by stem (relative path without extension), other files, and stems begun.
 
-    ``begun`` and ``texts`` are written before the files are, so that nothing of ours is unknown.
+    ``captions`` holds, by stem, the hashes of the captions that we wrote or were about to write: a
+    caption that is none of them was edited. ``begun``, ``texts`` and ``captions`` are written
+    before the files are, so that nothing of ours is unknown.
     """
 
     layout: str
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     texts: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
+    captions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The bytes of the file, the same for the same state."""
@@ -35,6 +38,7 @@ class State:
             "layout": self.layout,
             "begun": sorted(self.begun),
             "texts": sorted(self.texts),
+            "captions": {stem: sorted(hashes) for stem, hashes in self.captions.items()},
             "pictures": self.pictures,
         }
         return json.dumps(values, sort_keys=True, separators=(",", ":")) + "\n"
@@ -43,6 +47,24 @@ class State:
         """Every file that we made or may have made, relative."""
         begun = {file for stem in self.begun for file in possible_files(stem)}
         return begun | set(self.texts) | {p["file"] for p in self.pictures.values()}
+
+
+def telling(
+    out: Path, pictures: Iterable[tuple[str | None, str, bool]], documents: Iterable[str]
+) -> Iterator[tuple[str, Path]]:
+    """Which file shows which picture or tells of it: captions and lists are as much a copy.
+
+    ``pictures`` are (sha256, file, whether a caption stands beside it).
+    """
+    lists = [out / name for name in documents if name.endswith(".jsonl")]
+    for sha256, file, captioned in pictures:
+        if sha256 is None:
+            continue
+        yield sha256, out / file
+        if captioned:
+            yield sha256, (out / file).with_suffix(CAPTION_SUFFIX)
+        for path in lists:
+            yield sha256, path
 
 
 def possible_files(stem: str) -> tuple[str, ...]:
@@ -59,6 +81,7 @@ def read(path: Path, layout: str) -> State:
             values["pictures"],
             frozenset(values["texts"]),
             frozenset(values["begun"]),
+            {stem: tuple(hashes) for stem, hashes in values["captions"].items()},
         )
         ours = values["version"] == _VERSION and all(map(_inside, state.files()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -29,6 +29,7 @@ class Work:
     site: str = "site"
     site_id: str = "1"
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    caption: str | None = None
     rating: str | None = None
     width: int | None = None
     height: int | None = None

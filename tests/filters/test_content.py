@@ -62,6 +62,78 @@ def test_only_whole_tags_count(tag: str) -> None:
     assert blocked_words([tag]) == []
 
 
+@pytest.mark.parametrize("rating", ["g", "s", None])
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "A nude loli on a bed.",
+        "LOLI",
+        "my loli-chan!",
+        "the loli's room",
+        "two (shota) boys",
+        "a lo\u200bli",
+        "ｌｏｌｉ、海",
+        "oppai_loli, sky",
+        "a toddler con drawing",
+        "ロリの絵",
+        "裸のロリ",
+        "3人のloliたち",
+    ],
+)
+def test_a_caption_that_names_it_blocks_at_every_rating(caption: str, rating: str | None) -> None:
+    assert blocked(Work(caption=caption, rating=rating))
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a lollipop and lolicore music",
+        "Cattle at the farm, calories and kidneys",
+        "カロリーの少ない料理",
+        "the Shotanah river",
+        "",
+    ],
+)
+def test_only_whole_words_of_a_caption_count(caption: str) -> None:
+    assert not blocked(Work(caption=caption, rating="e"))
+
+
+@pytest.mark.parametrize(
+    ("caption", "tags", "rating", "result"),
+    [
+        ("A child playing in the park.", (), None, False),
+        ("A child playing in the park.", (), "g", False),
+        ("A child playing in the park.", (), "s", True),
+        ("A little girl in a garden", (), "e", True),
+        ("A naked child.", (), None, True),
+        ("A naked child.", (), "g", True),
+        ("nude little-girl", (), None, True),
+        ("A child.", ("nude",), None, True),
+        ("A naked woman.", (), None, False),
+        ("A child and an adult, both sensitive people", (), None, False),
+        (None, ("a nude child", "solo"), None, True),
+        (None, ("baby bottle",), "s", False),
+        (None, ("a child in a park",), None, False),
+    ],
+)
+def test_age_coded_words_of_prose_count_beside_explicit_ones_or_a_rating(
+    caption: str | None, tags: tuple[str, ...], rating: str | None, result: bool
+) -> None:
+    assert blocked(Work(caption=caption, tags={"": tags}, rating=rating)) is result
+
+
+@pytest.mark.parametrize("tag", ["a nude loli", "(loli:1.2)", "{loli}", "loli;solo", "my shota"])
+def test_every_word_counts_of_a_tag_that_is_a_phrase(tag: str) -> None:
+    assert blocked(tagged(tag, rating="g"))
+
+
+@given(marking, st.text(max_size=30), st.text(max_size=30), ratings)
+def test_no_sentence_hides_a_marking_word(
+    tag: str, before: str, after: str, rating: str | None
+) -> None:
+    assert blocked(Work(caption=f"{before} {tag} {after}", rating=rating))
+
+
 @given(marking, st.lists(plain, max_size=5), ratings, st.randoms(use_true_random=False))
 def test_no_company_hides_a_marked_work(tag, others, rating, random) -> None:  # type: ignore[no-untyped-def]
     tags = [tag, *others]
@@ -170,6 +242,14 @@ def test_queries_that_are_never_sent(words: list[str], refused: list[str]) -> No
 )
 def test_queries_that_are_fine(words: list[str]) -> None:
     assert blocked_words(words) == []
+
+
+@pytest.mark.parametrize("word", ["child", "little_girl", "toddler", "kindergarten_*"])
+def test_age_coded_words_are_refused_where_the_policy_wants_more_than_general(word: str) -> None:
+    assert blocked_words([word], ("g",)) == []
+    for wanted in (("g", "s"), ("q", "e"), ("s",), ("g", "s", "q", "e")):
+        assert blocked_words(["solo", word], wanted) == [word]
+        assert blocked_words(["solo", f"-{word}"], wanted) == []
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_a_changed_caption_leaves_the_picture_alone(make: Make, out: Path) -> No
     export(out, [make("a")])
     before = marks(out)
     assert export(out, [make("a")], caption="other").written == 1
-    assert {f for f, mark in marks(out).items() if before[f] != mark} == {"set/a.txt"}
+    assert {f for f, mark in marks(out).items() if before[f] != mark} == {"set/a.txt", STATE}
 
 
 def test_a_moved_folder_is_still_up_to_date(make: Make, out: Path, tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ for path in sorted(store.iterdir()):
     image = AcceptedImage(
         0, "s", path.stem, path.stem, path, "png", 1, 1, 1, "accepted"
     )
-    items.append(Item(f"{sys.argv[3]}/{path.stem}", image, "words " + path.stem))
+    items.append(Item(f"{sys.argv[3]}/{path.stem}", image, f"{sys.argv[4]} {path.stem}"))
 print("ready", flush=True)
 sync(out, "test", items, {"list.txt": lambda made: "".join(m.file + "\\n" for m in made)})
 """
@@ -246,10 +247,10 @@ def test_a_kill_at_any_point_is_repaired_by_the_next_export(tmp_path: Path) -> N
         kind = 4 if i % 3 == 0 else 3
         (store / f"p{i:02}").write_bytes(encoded(noise(64, 64, seed=i, bands=kind), "PNG"))
 
-    def run(out: Path, folder: str, kill_after: float | None = None) -> float:
+    def run(out: Path, folder: str, word: str, kill_after: float | None = None) -> float:
         """Export in a process of its own; the seconds it worked."""
         child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(store), str(out), folder],
+            [sys.executable, "-c", _CHILD, str(store), str(out), folder, word],
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
         )
@@ -266,16 +267,18 @@ def test_a_kill_at_any_point_is_repaired_by_the_next_export(tmp_path: Path) -> N
         return time.monotonic() - began
 
     clean = tmp_path / "clean"
-    took = run(clean, "final")
+    took = run(clean, "final", "words")
     out, unfinished = tmp_path / "out", 0
     for n in range(8):
-        # Every other run wants other names, so that kills also meet half-done removals.
-        run(out, "final" if n % 2 else "other", kill_after=took * (n + 0.5) / 8)
+        # Every other run wants other names, so that kills also meet half-done removals, and each
+        # has words of its own: what a killed run wrote must not be taken for a person's.
+        folder, word = "final" if n % 2 else "other", f"words{n}"
+        run(out, folder, word, kill_after=took * (n + 0.5) / 8)
         for picture in out.glob("*/*.png"):
             caption = picture.with_suffix(".txt")
-            assert caption.read_text() == f"words {picture.stem}"
+            assert re.fullmatch(rf"words\d {picture.stem}", caption.read_text())
         unfinished += (out / STATE).exists() and '"begun":[]' not in (out / STATE).read_text()
-    run(out, "final")
+    run(out, "final", "words")
     assert {f: d for f, d in tree(out).items() if f != STATE} == {
         f: d for f, d in tree(clean).items() if f != STATE
     }

@@ -34,6 +34,14 @@ def image(
         (image("danbooru", "7", "a\u200bb\u202ec\nd"), "danbooru-7-abc-d"),
         (image("danbooru", "7", "e\u0301"), "danbooru-7-\u00e9"),
         (image("a", "b", "masklabel"), "a-b-masklabel-art"),
+        (image("folder", "sub/my picture.jpg"), "folder-sub-my-picture"),
+        (image("folder", "sub/My_Picture.JPEG", "me"), "folder-sub-my-picture-me"),
+        (image("folder", "a.b/c.tiff"), "folder-a-b-c"),
+        (image("folder", "a.jpg.png"), "folder-a-jpg"),
+        (image("folder", "v1.5"), "folder-v1-5"),
+        (image("folder", "sub/.jpg"), "folder-sub-jpg"),
+        (image("folder", "x" * 300 + "/end.jpg"), "folder-" + "x" * 96 + "-end"),
+        (image("folder", "x" * 300 + "/end.jpg", "me"), "folder-" + "x" * 44 + "-end-me"),
     ],
 )
 def test_names_are_site_id_and_artist(given_image: AcceptedImage, name: str) -> None:
@@ -52,6 +60,18 @@ def test_equal_names_get_suffixes_that_do_not_depend_on_the_order() -> None:
     assert dict(zip(images_key(images), readable_names(images), strict=True)) == names
     assert names["b"] == "danbooru-b"
     assert all(names[i].startswith("danbooru-a-") for i in ("A", "a", "a/"))
+
+
+def test_files_deep_in_long_folders_differ_by_their_own_names() -> None:
+    deep = "a long name of a folder/" * 20
+    names = readable_names([image("folder", f"{deep}{name}.png") for name in ("one", "two")])
+    assert [name.rpartition("-")[2] for name in names] == ["one", "two"]
+
+
+def test_a_cut_never_leaves_a_mark_without_its_letter() -> None:
+    # Six bytes a syllable: a hundred bytes begin in the middle of one.
+    name = readable_name(image("folder", "\u0939\u093f" * 50))
+    assert name == "folder-" + "\u0939\u093f" * 16
 
 
 def images_key(images: list[AcceptedImage]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.errors import BadOption, FolderNotOurs
+from stages.errors import BadOption, FolderNotOurs, NothingToDraw
 from stages.export.sheet import Sheet, SheetOptions
 from tests.stages.conftest import Make, encoded
 
@@ -45,16 +45,12 @@ def test_the_same_works_give_the_same_file_untouched(make: Make, tmp_path: Path)
     assert Sheet(SheetOptions()).write(images[:1], out).written == 1
 
 
-def test_works_without_a_readable_file_have_a_grey_cell_with_words(
+def test_works_that_cannot_be_decoded_have_a_grey_cell_with_words(
     make: Make, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"not a picture")
-    images = [
-        make("1", path=None, state="rejected", reason="upscaled", measured=0.8312, threshold=0.5),
-        make("2", path=tmp_path / "gone"),
-        make("3", path=broken),
-    ]
+    images = [make("1", path=broken), make("2", path=broken), make("3", path=broken)]
     out = tmp_path / "sheet.jpg"
     Sheet(SheetOptions(columns=3, cell=200)).write(images, out)
     with Image.open(out) as image:
@@ -89,11 +85,38 @@ def test_a_long_list_is_cut_and_the_sheet_says_so(make: Make, tmp_path: Path) ->
         assert np.asarray(a.convert("L"))[b.height :].min() < 130
 
 
-def test_no_works_still_give_a_sheet(tmp_path: Path) -> None:
-    report = Sheet(SheetOptions()).write([], tmp_path / "sheet.jpg")
-    assert report.written == 0
-    with Image.open(tmp_path / "sheet.jpg") as image:
-        assert np.asarray(image.convert("L")).min() < 130
+def test_works_without_a_file_give_their_place_to_others_and_are_counted(
+    make: Make, tmp_path: Path
+) -> None:
+    red = make("3", encoded(Image.new("RGB", (200, 200), (200, 20, 20)), "PNG"))
+    never = [make("1", path=None, state="rejected"), make("2", path=tmp_path / "gone")]
+    out = tmp_path / "sheet.jpg"
+    report = Sheet(SheetOptions(columns=2, cell=200, max_cells=2)).write([*never, red], out)
+    assert (report.written, report.skipped) == (1, {"no_file": 2})
+    assert report.files == ((red.sha256, out),)
+    assert np.abs(cells(out, 200, 1) - (200, 20, 20)).max() < 12
+    Sheet(SheetOptions(columns=2, cell=200)).write([red], tmp_path / "b.jpg")
+    with Image.open(out) as a, Image.open(tmp_path / "b.jpg") as b:
+        below = np.asarray(a.convert("L"))[b.height :]
+    assert below.size
+    assert below.min() < 130, "the sheet does not say that two are missing"
+
+
+def test_nothing_to_draw_is_an_error_and_leaves_an_old_sheet_alone(
+    make: Make, tmp_path: Path
+) -> None:
+    out = tmp_path / "sheet.jpg"
+    for works, words in ([], "no works"), ([make("1", path=None)] * 3, "none of the 3 works"):
+        with pytest.raises(NothingToDraw, match=words) as raised:
+            Sheet(SheetOptions()).write(works, out)
+        assert raised.value.exit_code == 2
+        assert raised.value.hint
+    assert not out.exists()
+    Sheet(SheetOptions()).write([make("1")], out)
+    before = out.read_bytes()
+    with pytest.raises(NothingToDraw):
+        Sheet(SheetOptions()).write([make("1", path=None)], out)
+    assert out.read_bytes() == before
 
 
 def test_a_file_that_is_no_sheet_is_never_replaced(make: Make, tmp_path: Path) -> None:

@@ -122,3 +122,10 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"hosts\.db") as caught:
         HostCooldowns(path).get(HOST)
     assert "delete" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot keep") as told:
+        HostCooldowns(tmp_path / "file" / "hosts.db")
+    assert "XDG_STATE_HOME" in told.value.hint

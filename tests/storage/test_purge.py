@@ -280,3 +280,15 @@ def test_words_of_a_work_that_stays_blocked_are_not_taken_in(catalog: Catalog, c
     block(catalog, crawl)
     catalog.page(catalog.crawl("other"), marked())
     assert catalog.holding("secret") == []
+
+
+def test_a_list_loses_the_lines_of_what_must_go(
+    catalog: Catalog, crawl: str, tmp_path: Path
+) -> None:
+    bad, good = sha256_of("bad"), sha256_of("good")
+    listed = tmp_path / "manifest.jsonl"
+    listed.write_text(f'{{"sha256": "{bad}", "words": "x"}}\n{{"sha256": "{good}"}}\n')
+    record_export(catalog.path, [(bad, listed), (good, listed)])
+    block(catalog, crawl)
+    assert listed.read_text() == f'{{"sha256": "{good}"}}\n'
+    assert catalog.rows("SELECT path FROM doomed") == []

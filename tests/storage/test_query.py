@@ -95,6 +95,8 @@ TABLE = [
     ("rating:g", "1"),
     ("rating:g,s", "12"),
     ("rating=g", "1"),
+    ("rating:general,sensitive", "12"),
+    ("-rating:questionable", "12456"),
     ("-rating:g", "23456"),  # those whose rating nobody knows, too
     ("-rating:g,s", "3456"),
     ("site:site", "123456"),
@@ -167,6 +169,22 @@ def test_an_unknown_field_names_the_close_ones(word: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("state:acepted", "did you mean accepted"),
+        ("-state:accepted,faild", "did you mean failed"),
+        ("state:x", "there are: accepted, rejected"),
+        ("rating:genral", "did you mean general"),
+        ("rating=x", "there are: general, sensitive"),
+    ],
+)
+def test_a_state_or_rating_that_there_is_not_names_those_there_are(word: str, told: str) -> None:
+    with pytest.raises(BadQuery, match="is called") as error:
+        compile_query([word])
+    assert told in error.value.hint
+
+
+@pytest.mark.parametrize(
     "word",
     [
         *("width>=big", "width>=", "width:", "width:..", "width:1..x", "pixels>=1,2", "bytes>=-1"),
@@ -191,7 +209,7 @@ INJECTIONS = (
     "1girl' OR '1'='1",
     "x') OR 1=1 --",
     "tag:x' UNION SELECT * FROM crawls --",
-    "rating:g') OR ('1'='1",
+    "reason:g') OR ('1'='1",
     "sha256:' OR 1=1 --",
     "crawl:' OR '' = '",
     "id:1) OR (1=1",
@@ -240,5 +258,6 @@ def test_any_words_are_a_query_or_a_bad_one(reader: Reader, words: list[str]) ->
 
 def test_the_fields_of_the_help_are_those_there_are(tmp_path: Path) -> None:
     for field in FIELDS:
-        word = {"sort": "sort:width"}.get(field, f"{field}:1")
+        closed = {"sort": "sort:width", "state": "state:accepted", "rating": "rating:g"}
+        word = closed.get(field, f"{field}:1")
         assert compile_query([word]).where

@@ -256,7 +256,7 @@ def test_bytes_that_were_dropped_and_come_back_are_kept_again(catalog: Catalog) 
     # Ordered away, and not yet removed when they come back.
     catalog.db.execute("UPDATE images SET stored = 0")
     catalog.db.execute(
-        "INSERT INTO doomed VALUES (?)", (path.relative_to(catalog.workspace).as_posix(),)
+        "INSERT INTO doomed(path) VALUES (?)", (path.relative_to(catalog.workspace).as_posix(),)
     )
     catalog.db.execute("UPDATE works SET state = 'pending'")
     catalog.fetched(crawl, "1", "1", resolution={"side": 600})

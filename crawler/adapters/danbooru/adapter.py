@@ -16,9 +16,10 @@ from crawler.adapters.danbooru.post import ONLY, BadPost, post_id, to_candidate
 from crawler.adapters.danbooru.query import ANONYMOUS_TAG_LIMIT, ORDERING, Query, parse
 from crawler.adapters.danbooru.tags import resolved
 from crawler.errors import BadAnswer, RefusedQuery, UsageError
+from crawler.refusal import refuse_blocked
 from crawler.site import Site
 from filters.base import option
-from filters.content import blocked_words
+from filters.content import RATINGS, blocked_words
 from storage.records import Candidate, Json
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,7 @@ class Danbooru:
         query = parse(" ".join(words))
         if not query.terms:
             raise UsageError("a search needs at least one tag")
-        values = [term.value for term in query.terms if term.metatag and not term.negative]
-        if blocked_words([str(query), *values]):
+        if blocked_words(_asked(query)):
             raise RefusedQuery("this search is never sent: it asks for sexualised minors")
         for term in query.terms:
             if ORDERING.fullmatch(term.metatag):
@@ -100,9 +100,11 @@ class Danbooru:
         """One part for each tier that the tag limit has room for.
 
         Without an account the limit is known; with one, the site says so when it is asked. Raises
-        UsageError where no tier fits, or where the search and ``predicate`` exclude each other.
+        UsageError where no tier fits, or where the search and ``predicate`` exclude each other, and
+        RefusedQuery where the search, now resolved, is never sent at the ratings of ``predicate``.
         """
         parsed = parse(query)
+        refuse_blocked(_asked(parsed), predicate.ratings or RATINGS)
         filters = _filters(parsed, predicate, deleted=self.options.deleted)
         tiers = list(dict.fromkeys(self.options.tiers))
         fitting = [tier for tier in tiers if self._fits(parsed, tier)]
@@ -189,6 +191,11 @@ class Danbooru:
     def doctor(self, http: Http) -> AsyncIterator[Check]:
         """Hold what this adapter assumes against the site."""
         return doctor.check(self.site, http)
+
+
+def _asked(query: Query) -> list[str]:
+    """The words of a search, and once more the values of its metatags, for content safety."""
+    return [str(query), *(t.value for t in query.terms if t.metatag and not t.negative)]
 
 
 def _filters(query: Query, predicate: Predicate, *, deleted: bool) -> list[str]:

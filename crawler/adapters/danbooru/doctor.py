@@ -9,7 +9,7 @@ from crawler.adapters.base import ApiStatus, Check, Http
 from crawler.adapters.danbooru.answers import is_tag_limit
 from crawler.adapters.danbooru.listing import TOP
 from crawler.adapters.danbooru.post import ONLY, post_id, to_candidate
-from crawler.errors import BadAnswer
+from crawler.errors import BadAnswer, FetchError
 from crawler.site import Site
 from storage.records import Json
 
@@ -26,7 +26,8 @@ class _Unmet(Exception):
 async def check(site: Site, http: Http) -> AsyncIterator[Check]:
     """One check each, in this order, one request each.
 
-    Refusals that end the source (a challenge, a wrong key, a rate limit) are raised.
+    Where the host cannot be reached that is the last check. Refusals that end the source (a
+    challenge, a wrong key, a rate limit) are raised.
     """
     examination = _Examination(site, http)
     checks: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
@@ -39,10 +40,14 @@ async def check(site: Site, http: Http) -> AsyncIterator[Check]:
         ("hidden posts have no file", examination.hidden),
         ("counts", examination.counts),
     )
-    for name, examine in checks:
+    for number, (name, examine) in enumerate(checks, 1):
         try:
             yield Check(name, True, await examine())
         except (_Unmet, ApiStatus, BadAnswer) as error:
+            rest = len(checks) - number
+            if rest and _unreachable(error):
+                yield Check(name, False, f"{error}; {rest} more not tried")
+                return
             yield Check(name, False, str(error))
         except (KeyError, TypeError) as error:
             yield Check(name, False, f"an answer lacks {error}")
@@ -134,6 +139,11 @@ class _Examination:
     async def _listed(self, tags: str, *, page: str = f"b{TOP}", only: str = "id") -> _Posts:
         params = {"tags": tags, "page": page, "limit": "3", "only": only}
         return _dicts(await self.http.get_json(f"{self.site.base_url}/posts.json", params))
+
+
+def _unreachable(error: Exception) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, FetchError) and cause.reason in ("connect_failed", "timeout")
 
 
 def _dicts(answer: Json) -> _Posts:

@@ -1,14 +1,18 @@
 """Pictures of this machine as a source."""
 
+import json
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crawler.adapters.base import Page, Predicate
 from crawler.adapters.folder import PAGE, Folder, FolderOptions
 from crawler.errors import RefusedQuery, UsageError
+from filters.content import blocked
+from storage.records import Candidate
 from tests.crawler.adapters.conformance import AdapterConformance, Subject, Watched, ids
 
 
@@ -177,3 +181,67 @@ async def test_what_trawl_itself_made_is_passed_over(tmp_path: Path) -> None:
     (page,) = await pages(tmp_path)
     assert [c.site_id for c in page.candidates] == ["own.png"]
     assert page.dropped == {"made_by_trawl": 2}
+
+
+# -- what sidecars say is screened, and what cannot be screened is not taken --------------------
+
+
+async def work_beside(folder: Path, files: dict[str, Any]) -> Candidate:
+    put(folder / "a.png")
+    for name, content in files.items():
+        put(folder / name, content if isinstance(content, bytes) else json.dumps(content).encode())
+    ((work,),) = [page.candidates for page in await pages(folder)]
+    return work
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.txt": b"loli, nude, standing in the middle of a large room with windows"},
+        {"a.txt": b"A nude loli on a bed."},
+        {"a.txt": b"a nude loli, solo"},
+        {"a.txt": b"(loli:1.2), solo"},
+        {"a.txt": "solo, loli".encode("utf-16")},
+        {"a.TXT": b"solo, loli"},
+        {"a.json": {"tags_artist": "someone", "tags": ["loli"]}},
+        {"a.json": {"tags_artist": "someone", "rating": "g"}, "a.txt": b"solo, loli"},
+        {"a.json": {"tags": {"general": ["loli"]}, "rating": "g"}},
+        {"a.png.txt": b"solo", "a.txt": b"loli"},
+        {"a.json": {"caption": "A loli."}, "a.txt": b"A girl."},
+        {"a.json": b"{", "a.txt": b"loli"},
+    ],
+    ids=str,
+)
+async def test_no_way_to_write_a_sidecar_passes_content_safety(
+    tmp_path: Path, files: dict[str, Any]
+) -> None:
+    assert blocked(await work_beside(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "files", [{"a.txt": b"solo \xff"}, {"a.json": b'{"tags": ["lo'}, {"a.json": b"[]"}], ids=str
+)
+async def test_a_work_with_an_unreadable_sidecar_is_not_taken(
+    tmp_path: Path, files: dict[str, Any]
+) -> None:
+    work = await work_beside(tmp_path, files)
+    assert (work.unavailable, work.ladder) == ("bad_sidecar", ())
+
+
+async def test_a_work_with_a_linked_sidecar_is_taken_once_it_is_a_file(tmp_path: Path) -> None:
+    put(tmp_path / "out" / "tags", b"solo")
+    put(tmp_path / "in" / "a.png")
+    link = tmp_path / "in" / "a.txt"
+    link.symlink_to(tmp_path / "out" / "tags")
+    work = await work_beside(tmp_path / "in", {})
+    assert (work.unavailable, work.ladder, work.tags) == ("bad_sidecar", (), {})
+    link.unlink()
+    put(link, b"solo")
+    again = await Folder(Folder.default_site, FolderOptions()).refresh(work, NoNetwork())
+    assert (again.unavailable, len(again.ladder), again.tags) == (None, 1, {"": ("solo",)})
+
+
+async def test_a_photograph_of_children_is_fine(tmp_path: Path) -> None:
+    work = await work_beside(tmp_path, {"a.txt": b"A child playing in the park."})
+    assert not blocked(work)
+    assert work.unavailable is None

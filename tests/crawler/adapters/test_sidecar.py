@@ -60,7 +60,7 @@ def test_other_ways_to_write_tags(text: str, tags: tuple[str, ...]) -> None:
         "A girl in a red dress.",
         "a girl in a red dress, standing on a hill under a stormy sky",
         "two cats",
-        "A cat. A dog, too.",
+        "A cat. A dog.",
     ],
 )
 def test_sentences_are_captions(text: str) -> None:
@@ -71,12 +71,27 @@ def test_an_empty_text_says_nothing() -> None:
     assert sidecar.read_caption(" \n ") == ((), None)
 
 
-@given(st.text(max_size=200))
-def test_any_text_is_tags_or_a_caption_and_never_both(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("loli, nude, standing in the middle of a large room with windows", ("loli", "nude")),
+        ("1girl, red bow\nA girl stands on a hill.", ("1girl", "red bow")),
+    ],
+)
+def test_tags_beside_a_sentence_stay_tags(text: str, tags: tuple[str, ...]) -> None:
+    assert sidecar.read_caption(text) == (tags, " ".join(text.split()))
+
+
+@given(
+    st.text(max_size=200) | st.lists(st.sampled_from(["a_b", "c d", ", ", ". ", "\n"])).map("".join)
+)
+def test_no_word_of_a_text_is_lost(text: str) -> None:
     tags, caption = sidecar.read_caption(text)
-    assert not (tags and caption)
     assert all(tags)
     assert len(set(tags)) == len(tags)
+    told = " ".join([*tags, caption or ""]).replace(",", " ").split()
+    said = text.replace("\\(", "(").replace("\\)", ")").replace(",", " ").split()
+    assert set(said) <= set(told) or caption == " ".join(text.split())
 
 
 @pytest.mark.parametrize("name", ["a.jpg.json", "a.json"])
@@ -113,10 +128,41 @@ def test_the_hash_of_another_file_is_not_believed(picture: Path) -> None:
     assert beside(picture, "a.json", {"md5": MD5, "file_size": 6}).md5 is None
 
 
-def test_tags_of_the_text_stand_in_where_the_json_has_none(picture: Path) -> None:
-    beside(picture, "a.json", {"rating": "explicit"})
-    found = beside(picture, "a.txt", b"cirno, solo")
-    assert (found.tags, found.rating) == ({"": ("cirno", "solo")}, "e")
+@pytest.mark.parametrize(
+    ("data", "tags"),
+    [
+        ({"tags_artist": "someone", "tags": ["wings"]}, {"artist": ("someone",), "": ("wings",)}),
+        (
+            {"tags": {"general": ["wings"], "species": ["fairy"], "artist": []}},
+            {"general": ("wings",), "": ("fairy",)},
+        ),
+        ({"tags": {"wings": 0.9, "solo": 0.8}}, {"": ("wings", "solo")}),
+        ({"tags": {"general": {"wings": 0.9}}}, {"general": ("wings",)}),
+        ({"tags": [{"name": "wings"}, ["solo"]]}, {"": ("wings", "solo")}),
+        ({"tags_species": ["fairy"], "tag_string_lore": "x"}, {"": ("fairy", "x")}),
+        (
+            {"tag_string": "a wings", "tag_string_artist": "a", "tags": "wings sky"},
+            {"artist": ("a",), "": ("wings", "sky")},
+        ),
+    ],
+)
+def test_all_tags_of_a_json_are_found(picture: Path, data: Any, tags: Any) -> None:
+    assert beside(picture, "a.json", data).tags == tags
+
+
+def test_all_sidecars_of_a_picture_count(picture: Path) -> None:
+    beside(picture, "a.jpg.json", {"tags_artist": "someone", "rating": "s", "source": "one"})
+    beside(picture, "a.json", {"tags": ["red_bow"], "rating": "explicit", "caption": "A hill."})
+    beside(picture, "a.jpg.txt", b"red bow, someone, sky")
+    found = beside(picture, "a.TXT", b"cirno, standing in front of a large old house")
+    assert found.tags == {"artist": ("someone",), "": ("red_bow", "sky", "cirno")}
+    assert (found.rating, found.source) == ("e", "one")
+    assert found.caption == "cirno, standing in front of a large old house\nA hill."
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_text_is_read_in_the_encoding_that_it_marks(picture: Path, encoding: str) -> None:
+    assert beside(picture, "a.txt", "cirno, ロリ".encode(encoding)).tags == {"": ("cirno", "ロリ")}
 
 
 @pytest.mark.parametrize(
@@ -128,22 +174,48 @@ def test_tags_of_the_text_stand_in_where_the_json_has_none(picture: Path) -> Non
         b"[" * 100_000,
         b'{"a": "' + b"x" * sidecar.MAX_BYTES + b'"}',
         b"9" * 5000,
+        b"",
     ],
-    ids=["cut", "list", "bytes", "deep", "large", "number"],
+    ids=["cut", "list", "bytes", "deep", "large", "number", "empty"],
 )
 def test_a_sidecar_that_cannot_be_read_is_told(picture: Path, content: bytes) -> None:
     found = beside(picture, "a.jpg.json", content)
     assert found == sidecar.Sidecar(unreadable=(".json",))
 
 
-def test_a_text_that_is_no_text_is_told(picture: Path) -> None:
-    assert beside(picture, "a.txt", b"\xff\xfe\x00").unreadable == (".txt",)
+def test_tags_are_read_or_told_however_deep_they_lie(picture: Path) -> None:
+    for depth in range(1, 1200, 7):
+        found = beside(
+            picture, "a.json", b'{"tags": ' + b"[" * depth + b'"x"' + b"]" * depth + b"}"
+        )
+        assert (found.tags, found.unreadable) in (({"": ("x",)}, ()), ({}, (".json",)))
 
 
-def test_a_link_is_not_followed(picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"\xff",
+        "solo".encode("utf-16-le"),
+        b"x" * (sidecar.MAX_BYTES + 1),
+    ],
+    ids=["cut", "latin", "unmarked", "large"],
+)
+def test_a_text_that_is_no_text_is_told(picture: Path, content: bytes) -> None:
+    assert beside(picture, "a.txt", content) == sidecar.Sidecar(unreadable=(".txt",))
+
+
+def test_a_link_is_not_followed_but_told(picture: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("cirno, solo")
     (picture.parent / "a.txt").symlink_to(tmp_path / "secret")
-    assert sidecar.read(picture, 5) == sidecar.Sidecar()
+    (picture.parent / "a.json").symlink_to(tmp_path / "nothing")
+    assert sidecar.read(picture, 5) == sidecar.Sidecar(unreadable=(".json", ".txt"))
+
+
+def test_what_cannot_be_a_sidecar_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    assert sidecar.read(tmp_path / "a.jpg", 5) == sidecar.Sidecar()
+    assert sidecar.read(tmp_path / f"{'a' * 250}.jpg", 5) == sidecar.Sidecar()
 
 
 @given(

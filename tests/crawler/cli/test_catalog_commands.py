@@ -83,7 +83,9 @@ def test_a_long_table_is_cut_and_says_so(trawl: Trawl, filled: Path) -> None:
     assert trawl("query", "--limit", 2).err == ""
 
 
-@pytest.mark.parametrize("words", [["statee:accepted"], ["widht>=3"], ["--sort", "beauty"]])
+@pytest.mark.parametrize(
+    "words", [["statee:accepted"], ["state:acepted"], ["widht>=3"], ["--sort", "beauty"]]
+)
 def test_a_query_that_cannot_be_is_exit_2(trawl: Trawl, filled: Path, words: list[str]) -> None:
     result = trawl("query", *words)
     assert result.code == 2
@@ -108,10 +110,17 @@ def site_page(image: dict[str, Any]) -> str:
 
 
 def test_a_sheet_is_a_picture(trawl: Trawl, filled: Path) -> None:
-    result = trawl("sheet", "rejected.jpg", "state:rejected", "--option", "columns=3")
-    assert result.out == "rejected.jpg\n"
-    with Image.open("rejected.jpg") as sheet:
+    result = trawl("sheet", "set.jpg", "--option", "columns=3")
+    assert (result.out, result.err) == ("set.jpg\n", "")
+    with Image.open("set.jpg") as sheet:
         assert sheet.format == "JPEG"
+    states = "state:accepted,rejected,pending"
+    without = [
+        w for w in json.loads(trawl("query", states, "--format", "json").out) if not w["path"]
+    ]
+    left_out = f"{len(without)} without a file (not downloaded, or not kept) left out"
+    assert without
+    assert left_out in trawl("sheet", "more.jpg", states).err
 
 
 def test_an_export_is_a_folder_that_is_brought_up_to_date(trawl: Trawl, filled: Path) -> None:

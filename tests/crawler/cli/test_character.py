@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from crawler.demo.site import DemoSite
-from tests.crawler.cli.conftest import Trawl
+from tests.crawler.cli.conftest import Spawn, Trawl
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -72,6 +74,58 @@ def test_what_cannot_be_is_said_before_anything_starts(
 def test_a_dry_run_makes_no_folder(trawl: Trawl, site: DemoSite) -> None:
     assert trawl("character", "hakurei_reimu", "--out", "set", "--dry-run").code == 0
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["/proc/set", "a-file/set", "a-file"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_request(
+    trawl: Trawl, site: DemoSite, out: str
+) -> None:
+    Path("a-file").touch()
+    before = len(site.ledger)
+    result = trawl("character", "hakurei_reimu", "--out", out)
+    assert result.code == 2
+    assert "[E_USAGE]" in result.err
+    assert len(site.ledger) == before
+    assert [path.name for path in Path.cwd().iterdir()] == ["a-file"]
+
+
+def test_after_an_interrupt_it_says_what_writes_the_folder(
+    trawl: Trawl, spawn: Spawn, site: DemoSite
+) -> None:
+    arguments = ["hakurei_reimu", "--out", "set", "--repeats", 3, "--rate", 15]
+    process = spawn("character", *arguments, "--ndjson", "-q")
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["type"] != "accepted":
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on, and writes set" in err
+    command = err.partition("`): ")[2].split()
+    assert command[:2] == ["trawl", "export"]
+    assert trawl(*command[1:]).code == 0
+    assert all(picture.parent.name.startswith("3_") for picture in pictures(Path("set")))
+    resumed = trawl("resume", "-q", "--max-bytes", "1k").out
+    assert "the same `trawl character …` command also writes the folder" in resumed
+
+
+def test_a_practice_site_comes_back_where_it_was(spawn: Spawn) -> None:
+    ports = [free_port(), free_port()]
+    for _ in range(2):
+        process = spawn("demo", "--serve", "--port", ports[0], "--cdn-port", ports[1])
+        assert process.stdout is not None
+        said = "".join(process.stdout.readline() for _ in range(3))
+        assert f":{ports[0]}," in said
+        assert f":{ports[1]}" in said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        process.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def test_ndjson_stays_one_object_a_line(trawl: Trawl, site: DemoSite) -> None:

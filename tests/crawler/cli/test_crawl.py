@@ -25,6 +25,11 @@ def test_a_crawl_ends_with_the_table_of_reasons(trawl: Trawl, site: DemoSite) ->
     assert re.search(r"^accepted +5 ", result.out, re.MULTILINE)
     assert "in the set" in result.out
     assert "5 of 5 accepted" in result.out
+    crawl = json.loads(trawl("status", "--json").out)["crawls"][0]["crawl"]["id"]
+    at = f"--crawl {crawl} -w {Path('trawl-data').absolute()}"
+    assert result.out.endswith(f"to lay it out: trawl export FOLDER --layout kohya {at}\n")
+    result = trawl("crawl", "danbooru", "hakurei_reimu", "--want", 3)
+    assert "3 wanted: the first 3 of 5 accepted are the set" in result.out
     assert result.err == ""
     assert Path("trawl-data/catalog.db").is_file()
 
@@ -73,6 +78,29 @@ def test_a_dry_run_counts_and_fetches_nothing(trawl: Trawl, site: DemoSite) -> N
     assert "would fetch" in trawl("crawl", "danbooru", "cirno", "--dry-run").out
 
 
+def test_ratings_may_be_written_out(trawl: Trawl, site: DemoSite) -> None:
+    arguments = ["--want", 3, "--rating", "general,Sensitive", "-q"]
+    assert trawl("crawl", "danbooru", "hakurei_reimu", *arguments).code == 0
+    found = objects(trawl("query", "state:accepted", "--format", "ndjson").out)
+    assert {image["rating"] for image in found} <= {"g", "s"}
+
+
+def test_of_a_folder_everything_is_wanted(trawl: Trawl, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    result = trawl("crawl", "folder", tmp_path / "own", "--json")
+    assert json.loads(result.out)["want"] is None
+    result = trawl("crawl", "folder", tmp_path / "own", "--want", 3, "--json")
+    assert json.loads(result.out)["want"] == 3
+
+
+def test_a_wildcard_that_is_too_wide_is_refused_with_the_reason(
+    trawl: Trawl, site: DemoSite
+) -> None:
+    result = trawl("crawl", "danbooru", "*")
+    assert result.code == 2
+    assert "could match what trawl never asks for" in result.err
+
+
 def test_flags_become_the_policy(trawl: Trawl, site: DemoSite) -> None:
     arguments = ["--want", 3, "--min-side", 1200, "--allow", "monochrome", "--rating", "g"]
     assert trawl("crawl", "danbooru", "hakurei_reimu", *arguments).code == 0
@@ -84,6 +112,7 @@ def test_flags_become_the_policy(trawl: Trawl, site: DemoSite) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--rating", "general,explict"], "general,sensitive,questionable,explicit"),
         (["--allow", "monochrom"], "did you mean monochrome"),
         (["--allow", "blocked_content"], "blocked_content"),
         (["--set", "resolution.min_sid=3"], "did you mean min_side"),
@@ -102,6 +131,7 @@ def test_an_unknown_tag_is_exit_2_and_names_close_ones(trawl: Trawl, site: DemoS
     result = trawl("crawl", "danbooru", "hakurei_reimuu", "-q")
     assert result.code == 2
     assert "[E_UNKNOWN_TAG]" in result.err
+    assert "hakurei_reimu" in trawl("crawl", "danbooru", "xqzzw", "-q").err.splitlines()[1]
 
 
 def test_a_blocked_query_is_refused_before_any_request(trawl: Trawl, site: DemoSite) -> None:

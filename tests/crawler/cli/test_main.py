@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_every_command_explains_itself_and_its_options(
 
 def test_the_help_is_grouped_and_names_every_command(trawl: Trawl) -> None:
     result = trawl("--help")
+    assert "docs/exit-codes.md" in " ".join(result.out.split())
     for heading, commands in COMMANDS.items():
         assert f"\n{heading}:\n" in result.out
         for name in commands:
@@ -92,6 +94,9 @@ def test_quick_commands_import_nothing_heavy(
         (["crawl", "danbooru", "x", "--max-bytes", "lots"], "takes a size such as 20G"),
         (["crawl", "danbooru", "x", "--max-time", "soon"], "takes a time such as 2h"),
         (["crawl", "danbooru", "x", "--want", "0"], "--want"),
+        (["crawl", "danbooru", "x", "--want", "many"], "takes a whole number from 1 up"),
+        (["crawl", "danbooru", "x", "--min-side", "1024px"], "takes a size in pixels such as 768"),
+        (["demo", "--port", "8000"], "--serve"),
         (["crawl", "danbooru", "x", "--option", "tiers"], "NAME=VALUE"),
         (["crawl", "danboru", "x"], "did you mean danbooru"),
         (["stream", "--ack-stdin"], "--consumer"),
@@ -164,6 +169,28 @@ def test_an_unexpected_error_is_one_line_unless_debugged(
         "       run again with --debug to see where, and please report it",
     ]
     assert "Traceback" in trawl("status", "--debug").err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left", "a/b"),
+            3,
+            "trawl: a/b: No space left [E_NO_SPACE]",
+        ),
+        (OSError(errno.EDQUOT, "Quota exceeded"), 3, "trawl: Quota exceeded [E_NO_SPACE]"),
+        (PermissionError(errno.EACCES, "Denied", "a/b"), 1, "trawl: a/b: Denied [E_IO]"),
+    ],
+    ids=["full", "quota", "denied"],
+)
+def test_trouble_of_the_disk_is_no_bug(
+    trawl: Trawl, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, line: str
+) -> None:
+    fail_with(monkeypatch, error)
+    result = trawl("status")
+    assert (result.code, result.err.splitlines()[0]) == (code, line)
+    assert "report it" not in result.err
 
 
 def test_an_expected_error_keeps_its_exit_code_when_debugged(

@@ -170,5 +170,13 @@ async def test_the_doctor_tells_every_assumption_that_fails(respond: Respond) ->
     assert all(check.detail for check in checks.values())
 
 
+async def test_the_doctor_stops_where_the_host_cannot_be_reached() -> None:
+    async with loopback(misbehaving) as site:
+        gone = site.base_url
+    checks = await examine(gone)
+    assert [check.ok for check in checks.values()] == [False]
+    assert "7 more not tried" in checks["listing: keys and order"].detail
+
+
 def test_the_demo_posts_have_the_tags_that_the_doctor_asks_for() -> None:
     assert {"1girl", "solo", "long_hair"} <= set(TAGS)
