@@ -75,6 +75,7 @@ class UnknownTag(UsageError):
     """The source has no such tag."""
 
     code = "E_UNKNOWN_TAG"
+    hint = "write it as the site does, for example hakurei_reimu"
 
 
 class RefusedQuery(UsageError):

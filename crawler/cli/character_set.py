@@ -79,6 +79,8 @@ async def gather(wanted: CharacterSet) -> None:
             early.hint = f"the same command goes on, and writes {wanted.out}"
             raise
         summary = finished.summary
+        if not request.show.as_json:
+            tell(summary, request.show)  # first: it holds, whatever becomes of the folder
         report, steps = None, []
         if finished.signal is None and summary.accepted:
             with interruptible(
@@ -98,11 +100,9 @@ async def gather(wanted: CharacterSet) -> None:
             "sheet": str(wanted.sheet) if report else None,
         }
         write(as_json(document, indent=2))
-    else:
-        tell(summary, request.show)
-        if report is not None:
-            lines = ["", report_text(plain(report)), f"contact sheet: {wanted.sheet}", ""]
-            _result("\n".join(lines + steps), request)
+    elif report is not None:
+        lines = ["", report_text(plain(report)), f"contact sheet: {wanted.sheet}", ""]
+        _result("\n".join(lines + steps), request)
     if error := finished.failure:
         if finished.signal is not None:
             error.hint = _how_to_go_on(wanted, summary.crawl_id)

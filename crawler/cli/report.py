@@ -30,6 +30,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
         "bad_encoding": "the reply cannot be unpacked",
         "bad_post": "the source's entry makes no sense",
+        "bad_sidecar": "what lies beside it cannot be read, so it cannot be screened",
         "bad_url": "the source names no usable address",
         "blocked_address": "a private address, which only net.allow_hosts opens",
         "connect_failed": "the host could not be reached",

@@ -200,7 +200,7 @@ def _trouble(error: httpx.TransportError, otherwise: str) -> Trouble:
     if any(isinstance(e, OSError) and e.errno in _OUT_OF_SOCKETS for e in chain(error)):
         return out_of_descriptors()
     if isinstance(error, httpx.TimeoutException):
-        return Trouble("timeout", f"timed out: {type(error).__name__}", transient=True)
+        return Trouble("timeout", "no answer in time", transient=True)
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return Trouble("bad_url", f"cannot be asked for: {error}")
     return Trouble(otherwise, str(error), transient=True)

@@ -194,10 +194,12 @@ _ERRORS: tuple[tuple[tuple[type[Exception], ...], type[httpx.TransportError]], .
 def _said(error: Exception) -> str:
     """What went wrong, without URLs and headers, which some of aiohttp's messages repeat."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{type(error).__name__}: {error.os_error.strerror or type(error.os_error).__name__}"
-    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
-        return type(error).__name__
-    return f"{type(error).__name__}: {error}"
+        return f"cannot connect: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "a URL that cannot be used"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "an answer that is not HTTP"
+    return str(error) or "the connection failed"
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
