@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +17,7 @@ from crawler import plugins
 from crawler.run import Run, Summary
 from storage import derived
 from storage.derived import DerivedImage
+from storage.errors import TrawlError
 from storage.files import FileStore
 from storage.lock import EngineLock
 from storage.platform import fsync_file
@@ -24,6 +27,11 @@ from storage.writer import Writer
 
 if TYPE_CHECKING:
     from crawler.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = "E_UNREADABLE"
+"""The code of what a stage raises for one picture that it cannot use."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class Finished:
     """What came out of the last stage."""
     reports: tuple[ExportReport, ...]
     """One per export, in order."""
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Reason -> count of pictures that a stage could not use."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +75,28 @@ class Chain:
         if summary.error is not None:
             raise summary.error
         images = self.workspace.images(crawl=summary.crawl_id)
+        skipped: Counter[str] = Counter()
         if self.stages:
-            images = await self._derive(images)
+            images = await self._derive(images, skipped)
         reports = [
             await asyncio.to_thread(
                 self.workspace.lay_out, layout, out, options, images, summary.crawl_id
             )
             for layout, out, options in self.exports
         ]
-        return Finished(summary, tuple(images), tuple(reports))
+        return Finished(summary, tuple(images), tuple(reports), dict(skipped))
 
-    async def _derive(self, images: list[AcceptedImage]) -> list[AcceptedImage]:
+    async def _derive(
+        self, images: list[AcceptedImage], skipped: Counter[str]
+    ) -> list[AcceptedImage]:
         with EngineLock(self.workspace.path):
             writer = Writer(self.workspace.path / CATALOG, checkpoint=True)
             await writer.start()
             try:
                 for name, options in self.stages:
-                    images = await _through(writer, self.workspace.path, name, options, images)
+                    images = await _through(
+                        writer, self.workspace.path, name, options, images, skipped
+                    )
             finally:
                 await writer.close()
         return images
@@ -93,8 +108,12 @@ async def _through(
     name: str,
     given: Mapping[str, Any],
     images: list[AcceptedImage],
+    skipped: Counter[str],
 ) -> list[AcceptedImage]:
-    """Send every picture through one stage; what was made before is not made again."""
+    """Send every picture through one stage; what was made before is not made again.
+
+    One that the stage cannot use is counted in ``skipped`` and goes no further.
+    """
     kind = plugins.load(plugins.STAGES, name)
     options = kind.Options(
         **{k: plugins.option_value(name, kind.Options, k, v) for k, v in given.items()}
@@ -115,7 +134,14 @@ async def _through(
         if not all(store.path(d.sha256, d.format).exists() for d in made):
             made = []
         if not made:
-            fresh = await asyncio.to_thread(_process, stage, store, image)
+            try:
+                fresh = await asyncio.to_thread(_process, stage, store, image)
+            except TrawlError as error:
+                if error.code != UNREADABLE:
+                    raise
+                log.warning("%s skips %s:%s: %s", name, image.site, image.site_id, error)
+                skipped[getattr(error, "reason", "unreadable")] += 1
+                continue
             for number, (picture, temp) in enumerate(fresh):
                 await writer.do(
                     partial(
@@ -136,7 +162,7 @@ async def _through(
 
 def _process(stage: Any, store: FileStore, image: AcceptedImage) -> list[tuple[DerivedImage, Path]]:
     made: list[tuple[DerivedImage, Path]] = []
-    for result in stage.process([image]):
+    for result in list(stage.process([image])):  # all or nothing
         temp = store.temp()
         temp.write_bytes(result.data)
         fsync_file(temp)

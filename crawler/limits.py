@@ -12,7 +12,6 @@ from crawler.stats import Stats
 from storage.files import free_bytes
 from storage.records import Row
 
-
 SOURCE_TROUBLE = 20
 """Equal troubles in a row that stop the source."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from crawler.acquire import OUTAGE
@@ -53,8 +54,7 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
     predicate = predicate_of(request.rules.policy)
     found = request.resume or await writer.do(lambda db: crawls.find(db, request.spec))
     if found is not None and not request.fresh:
-        known = found
-        return await writer.do(lambda db: _reopen(db, request, known, predicate))
+        return await _reopen(request, writer, found, predicate)
     resolved = await request.adapter.resolve(request.spec.query, http)
     parts = request.adapter.partitions(resolved, predicate)
 
@@ -73,11 +73,24 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
     return await writer.do(start)
 
 
-def _reopen(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
-    policy = request.rules.policy.to_json()
-    works.reopen(db, crawl.id, OUTAGE)
-    if crawl.policy != policy:
-        works.rejudge(db, crawl.id, request.rules.of_record)
+async def _reopen(request: Request, writer: Writer, crawl: Crawl, predicate: Predicate) -> Opened:
+    def must_rejudge(db: sqlite3.Connection) -> bool:
+        works.reopen(db, crawl.id, OUTAGE)
+        changed = crawl.policy != request.rules.policy.to_json()
+        return changed or works.half_judged(db, crawl.id)
+
+    # In many short transactions: a large crawl is judged for seconds. The crawl follows the new
+    # policy only after the last of them, so that one that was cut short is judged again.
+    after = 0 if await writer.do(must_rejudge) else None
+    while after is not None:
+        after = await writer.do(
+            partial(works.rejudge, crawl_id=crawl.id, rule=request.rules.of_record, after=after)
+        )
+    return await writer.do(lambda db: _go_on(db, request, crawl, predicate))
+
+
+def _go_on(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
+    works.note_judged(db, crawl.id)
     relist = wider(predicate, crawl.predicate)
     met = request.want is not None and works.accepted_count(db, crawl.id) >= request.want
     if relist:
@@ -90,7 +103,7 @@ def _reopen(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: P
         db,
         crawl.id,
         state="running",
-        policy=policy,
+        policy=request.rules.policy.to_json(),
         predicate=plain(predicate) if relist else None,
         want=request.want,
     )

@@ -41,7 +41,7 @@ def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]
             "retracted",
             sha256=image,
             candidate_id=candidate_id,
-            payload={"reason": "blocked_content"},
+            payload={"reason": "blocked_content", "live": False},
         )
 
 
@@ -172,18 +172,17 @@ def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:
 
     Rows and measures stay: a changed policy can still judge them. Returns the bytes dropped.
     """
-    rows = db.execute(
-        "SELECT i.sha256, i.format, i.bytes FROM images i WHERE i.stored = 1 AND NOT EXISTS ("
-        " SELECT 1 FROM candidates c JOIN works w ON w.candidate_id = c.id"
-        " WHERE c.image = i.sha256 AND w.state IN ('accepted', 'duplicate'))"
-        " ORDER BY i.rowid DESC"
-    ).fetchall()
-    kept = dropped = 0
-    for row in rows:  # newest first; what is older than the first that goes, goes too
-        if not dropped and kept + row["bytes"] <= budget:
-            kept += row["bytes"]
-            continue
-        db.execute("UPDATE images SET stored = 0 WHERE sha256 = ?", (row["sha256"],))
+    unwanted = "FROM images INDEXED BY images_unwanted WHERE stored = 1 AND wanted = 0"
+    over = db.execute(f"SELECT coalesce(sum(bytes), 0) {unwanted}").fetchone()[0] - budget
+    dropped = 0
+    if over <= 0:
+        return dropped
+    for rowid, size in db.execute(f"SELECT rowid, bytes {unwanted} ORDER BY rowid").fetchall():
+        if dropped >= over:
+            break
+        row = db.execute(
+            "UPDATE images SET stored = 0 WHERE rowid = ? RETURNING sha256, format", (rowid,)
+        ).fetchone()
         doom(db, store, stored_path(store.workspace, row["sha256"], row["format"]).as_posix())
-        dropped += row["bytes"]
+        dropped += size
     return dropped

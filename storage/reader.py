@@ -94,20 +94,32 @@ class Reader:
                 yield image_of(row, self.workspace)
 
     def _pages(self, asked: Compiled) -> Iterator[sqlite3.Row]:
-        """The rows of a query, read in pages."""
-        select = f"{IMAGE_SELECT} WHERE {asked.where}"
-        order = f" ORDER BY {asked.order} LIMIT {PAGE}"
-        # In the usual order a page goes on after the last row: quick, and sure while others write.
-        by_key = asked.order == DEFAULT_ORDER
-        select += (
-            " AND (w.crawl_id, w.position) > (?, ?)" + order if by_key else order + " OFFSET ?"
+        """The rows of a query in pages; in the usual order each goes on after the last row."""
+        if asked.order != DEFAULT_ORDER:
+            yield from self._sorted(asked)
+            return
+        select = (
+            f"{IMAGE_SELECT} WHERE {asked.where} AND (w.crawl_id, w.position) > (?, ?)"
+            f" ORDER BY {asked.order} LIMIT {PAGE}"
         )
-        place: tuple[str | int, ...] = ("", 0) if by_key else (0,)
-        read = 0
+        place: tuple[str, int] = ("", 0)
         while rows := self.db.execute(select, (*asked.parameters, *place)).fetchall():
             yield from rows
-            read += len(rows)
-            place = (rows[-1]["crawl_id"], rows[-1]["position"]) if by_key else (read,)
+            place = (rows[-1]["crawl_id"], rows[-1]["position"])
+
+    def _sorted(self, asked: Compiled) -> Iterator[sqlite3.Row]:
+        """The rows in another order: places are sorted once, whatever is written meanwhile."""
+        cursor = self.db.cursor()
+        cursor.row_factory = None
+        places = cursor.execute(
+            "SELECT w.crawl_id, w.position FROM works w JOIN candidates c ON c.id = w.candidate_id"  # noqa: S608
+            f" LEFT JOIN images i ON i.sha256 = c.image WHERE {asked.where} ORDER BY {asked.order}",
+            asked.parameters,
+        ).fetchall()
+        for place in places:
+            yield from self.db.execute(
+                f"{IMAGE_SELECT} WHERE w.crawl_id = ? AND w.position = ?", place
+            ).fetchall()
 
     def count(self, words: Sequence[str]) -> int:
         """How many works match. Raises BadQuery."""
@@ -170,23 +182,34 @@ class Reader:
     def _candidate(self, ref: str) -> sqlite3.Row:
         site, colon, site_id = ref.partition(":")
         if colon:
-            rows = self.db.execute(
-                "SELECT * FROM candidates WHERE site = ? AND site_id = ?", (site, site_id)
-            ).fetchall()
+            found = self.db.execute(
+                "SELECT * FROM candidates WHERE site = ? AND site_id = ? ORDER BY id LIMIT 1",
+                (site, site_id),
+            ).fetchone()
         else:
-            rows = self.db.execute(
-                "SELECT * FROM candidates WHERE substr(image, 1, ?) = ? ORDER BY id",
-                (len(ref), ref.lower()),
-            ).fetchall()
-            if len({r["image"] for r in rows}) > 1:
-                raise NotFound(f"{ref} begins several hashes", hint="give more of the hash")
-        if not rows:
+            found = self.db.execute(
+                "SELECT * FROM candidates WHERE image = ? ORDER BY id LIMIT 1", (self._image(ref),)
+            ).fetchone()
+        if found is None:
             raise NotFound(
                 f"the catalog holds nothing called {ref}",
                 hint="name a work as site:id, or give the first digits of a file's sha256",
             )
-        row: sqlite3.Row = rows[0]
+        row: sqlite3.Row = found
         return row
+
+    def _image(self, prefix: str) -> str | None:
+        """The only picture of a work whose hash begins so. Raises NotFound where there are more."""
+        begins = prefix.lower()
+        between = (begins, begins + "g")  # behind every hash that begins so: digits end at f
+        image = "SELECT image FROM candidates WHERE image >= ? AND image < ? ORDER BY image"
+        first = self.db.execute(f"{image} LIMIT 1", between).fetchone()
+        if first is None:
+            return None
+        last = self.db.execute(f"{image} DESC LIMIT 1", between).fetchone()
+        if last["image"] != first["image"]:
+            raise NotFound(f"{prefix} begins several hashes", hint="give more of the hash")
+        return str(first["image"])
 
     def _picture(self, sha256: str | None) -> dict[str, Json] | None:
         if sha256 is None:

@@ -230,7 +230,13 @@ class AcceptedImage:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the event log: what happened to a live image, in commit order."""
+    """One line of the event log: what happened to a live image, in commit order.
+
+    ``accepted`` and ``retracted`` alternate for one picture of one crawl (``crawl_id`` None: of
+    every crawl that had it). Their payload says ``live``: whether any crawl accepts the picture
+    now. A consumer that keeps one copy for all crawls lets go of it at ``live: false`` only.
+    ``retracted`` gives its ``reason``; the events of a picture that was purged say nothing more.
+    """
 
     seq: int
     kind: Literal["accepted", "superseded", "retracted", "retagged", "crawl_finished"]

@@ -64,6 +64,7 @@ CREATE TABLE candidates (
     read_at TEXT NOT NULL,
     UNIQUE (site, origin, site_id)
 ) STRICT;
+CREATE INDEX candidates_site_id ON candidates(site_id, site);
 CREATE INDEX candidates_image ON candidates(image) WHERE image IS NOT NULL;
 CREATE INDEX candidates_md5 ON candidates(md5) WHERE md5 IS NOT NULL;
 CREATE INDEX candidates_pixel_hash ON candidates(pixel_hash) WHERE pixel_hash IS NOT NULL;
@@ -111,9 +112,11 @@ CREATE TABLE images (
     bytes INTEGER NOT NULL,
     stored INTEGER NOT NULL,
     measures TEXT NOT NULL,
-    first_seen_at TEXT NOT NULL
+    first_seen_at TEXT NOT NULL,
+    wanted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX images_md5 ON images(md5);
+CREATE INDEX images_unwanted ON images(bytes) WHERE stored = 1 AND wanted = 0;
 CREATE TABLE works (
     crawl_id TEXT NOT NULL REFERENCES crawls(id),
     position INTEGER NOT NULL,
@@ -191,6 +194,24 @@ CREATE VIEW reasons AS
     FROM works GROUP BY crawl_id, state, reason;
 """
 
+TAKEN = "('accepted', 'duplicate')"
+WANTED = (
+    "UPDATE images SET wanted = EXISTS (SELECT 1 FROM candidates c CROSS JOIN works w"  # noqa: S608
+    " ON w.candidate_id = c.id WHERE c.image = images.sha256 AND w.state IN"
+    f" {TAKEN}) WHERE sha256 IN"
+)
+"""Notes whether some crawl takes a picture. Triggers keep it true whoever writes, so that finding
+the bytes nobody wants costs nothing while there are few of them."""
+TRIGGERS = (
+    f"CREATE TRIGGER wanted_by_new_work AFTER INSERT ON works WHEN NEW.state IN {TAKEN}"  # noqa: S608
+    f" BEGIN {WANTED} (SELECT image FROM candidates WHERE id = NEW.candidate_id); END",
+    "CREATE TRIGGER wanted_by_work AFTER UPDATE OF state ON works"  # noqa: S608
+    f" WHEN (OLD.state IN {TAKEN}) != (NEW.state IN {TAKEN})"
+    f" BEGIN {WANTED} (SELECT image FROM candidates WHERE id = NEW.candidate_id); END",
+    "CREATE TRIGGER wanted_by_candidate AFTER UPDATE OF image ON candidates"
+    f" WHEN OLD.image IS NOT NEW.image BEGIN {WANTED} (OLD.image, NEW.image); END",
+)
+
 migrations = Migrations("trawl")
 
 
@@ -200,6 +221,8 @@ def m001_first(db: Database) -> None:
     for statement in SCHEMA.split(";\n"):
         if statement.strip():
             db.execute(statement)
+    for trigger in TRIGGERS:
+        db.execute(trigger)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -6,10 +6,12 @@ Functions of the writer's connection.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from storage import stream
-from storage.records import Ruling, State
+from storage.records import Json, Ruling, State
 from storage.rows import dumps, loads
 
 BLOCKED = Ruling("rejected", "blocked_content", filter="content")
@@ -60,14 +62,8 @@ def settle(
     others = regroup(db, crawl_id, picture) if picture is not None else []
     is_alive = lives(db, crawl_id, picture)
     if is_alive != lived:
-        stream.append(
-            db,
-            "accepted" if is_alive else "retracted",
-            sha256=picture,
-            candidate_id=candidate_id,
-            crawl_id=crawl_id,
-            payload={} if is_alive else {"reason": ruling.reason},
-        )
+        why = {} if is_alive else {"reason": ruling.reason}
+        _tell(db, "accepted" if is_alive else "retracted", crawl_id, candidate_id, picture, why)
     this = _settled(db, crawl_id, candidate_id, work["state"])
     return [this, *(other for other in others if other.candidate_id != candidate_id)]
 
@@ -92,29 +88,44 @@ def forget_picture(db: sqlite3.Connection, candidate_id: int, sha256: str) -> No
         " WHERE candidate_id = ? AND state IN ('accepted', 'duplicate')",
         (candidate_id,),
     )
-    for crawl_id in sorted(lived):
+    for crawl_id in lived:  # all of them first: another crawl's next work keeps the picture live
         regroup(db, crawl_id, sha256)
+    for crawl_id in sorted(lived):
         if not lives(db, crawl_id, sha256):
-            stream.append(
-                db,
-                "retracted",
-                sha256=sha256,
-                candidate_id=candidate_id,
-                crawl_id=crawl_id,
-                payload={"reason": "replaced"},
-            )
+            _tell(db, "retracted", crawl_id, candidate_id, sha256, {"reason": "replaced"})
 
 
-def lives(db: sqlite3.Connection, crawl_id: str, picture: str | None) -> bool:
-    """Whether some work of the crawl is accepted as this picture."""
+def lives(db: sqlite3.Connection, crawl_id: str | None, picture: str | None) -> bool:
+    """Whether some work of the crawl (None: of any crawl) is accepted as this picture."""
     if picture is None:
         return False
     found = db.execute(
-        "SELECT 1 FROM candidates c JOIN works w ON w.candidate_id = c.id"
-        " WHERE c.image = ? AND w.crawl_id = ? AND w.state = 'accepted' LIMIT 1",
+        # Few works are one picture and a crawl has many: never start from the crawl.
+        "SELECT 1 FROM candidates c CROSS JOIN works w ON w.candidate_id = c.id"
+        " WHERE c.image = ? AND w.crawl_id = coalesce(?, w.crawl_id) AND w.state = 'accepted'"
+        " LIMIT 1",
         (picture, crawl_id),
     ).fetchone()
     return found is not None
+
+
+def _tell(
+    db: sqlite3.Connection,
+    kind: Literal["accepted", "retracted"],
+    crawl_id: str,
+    candidate_id: int,
+    picture: str | None,
+    payload: Mapping[str, Json],
+) -> None:
+    """Say that a crawl takes a picture or lets it go, and whether any crawl has it now."""
+    stream.append(
+        db,
+        kind,
+        sha256=picture,
+        candidate_id=candidate_id,
+        crawl_id=crawl_id,
+        payload={**payload, "live": lives(db, None, picture)},
+    )
 
 
 def regroup(db: sqlite3.Connection, crawl_id: str, sha256: str) -> list[Settled]:
@@ -124,7 +135,7 @@ def regroup(db: sqlite3.Connection, crawl_id: str, sha256: str) -> list[Settled]
     """
     rows = db.execute(
         "SELECT w.candidate_id, w.state, w.duplicate_of, c.md5, c.pixel_hash, i.md5 AS file"
-        " FROM candidates c JOIN works w ON w.candidate_id = c.id"
+        " FROM candidates c CROSS JOIN works w ON w.candidate_id = c.id"
         " JOIN images i ON i.sha256 = c.image"
         " WHERE c.image = ? AND w.crawl_id = ? AND w.state IN ('accepted', 'duplicate')"
         " ORDER BY w.position",

@@ -20,6 +20,8 @@ from storage.states import BLOCKED, Settled, evidence, forget_picture, settle
 
 PATIENCE = 5
 """Attempts with transient trouble after which a work is left failed."""
+CHUNK = 1_000
+"""Works judged again in one transaction: others wait for the writer meanwhile."""
 
 
 def commit_page(
@@ -238,7 +240,8 @@ def _keep_file(db: sqlite3.Connection, store: FileStore, picture: Image, temp: P
         # A file that was dropped and has come back must not be removed by an old order.
         db.execute("DELETE FROM doomed WHERE path = ?", (str(final.relative_to(store.workspace)),))
     db.execute(
-        "INSERT INTO images VALUES (?,?,?,?,?,?,1,?,?) ON CONFLICT(sha256) DO UPDATE SET"
+        "INSERT INTO images(sha256, md5, format, width, height, bytes, stored, measures,"
+        " first_seen_at) VALUES (?,?,?,?,?,?,1,?,?) ON CONFLICT(sha256) DO UPDATE SET"
         " stored = 1, measures = excluded.measures",
         (
             picture.sha256,
@@ -284,27 +287,61 @@ def rejudge(
     db: sqlite3.Connection,
     crawl_id: str,
     rule: Callable[[Candidate, Mapping[str, Mapping[str, Json]] | None], Ruling],
-) -> None:
-    """Apply a changed policy to every work of a crawl, from what was claimed and measured.
+    after: int = 0,
+) -> int | None:
+    """Apply a changed policy to the next :data:`CHUNK` works, from what was claimed and measured.
 
     A work the policy now wants goes back to pending where its bytes are not on disk. One that is
-    pending can be rejected here but not accepted: whether it is wanted, its turn decides.
+    pending can be rejected here but not accepted: whether it is wanted, its turn decides. Returns
+    the position to go on after; None when that was the last. Until :func:`note_judged` the crawl is
+    :func:`half_judged`.
     """
+    db.execute("INSERT OR IGNORE INTO meta VALUES (?, 'half')", (_judging(crawl_id),))
+    chunk = (crawl_id, after, after + CHUNK)
     rows = db.execute(
-        "SELECT w.state, w.candidate_id, c.*, i.sha256, i.stored, i.measures FROM works w"
-        " JOIN candidates c ON c.id = w.candidate_id LEFT JOIN images i ON i.sha256 = c.image"
-        " WHERE w.crawl_id = ? AND w.state IN ('accepted', 'duplicate', 'rejected', 'pending')"
+        "SELECT w.state, w.candidate_id, w.reason AS why, w.measured, w.threshold, w.filter, c.*,"
+        " i.stored, i.measures FROM works w JOIN candidates c ON c.id = w.candidate_id"
+        " LEFT JOIN images i ON i.sha256 = c.image"
+        " WHERE w.crawl_id = ? AND w.position > ? AND w.position <= ?"
+        # The plus keeps to the order of positions: an index on states would read the whole crawl.
+        " AND +w.state IN ('accepted', 'duplicate', 'rejected', 'pending')"
         " AND coalesce(c.outcome, '') != 'blocked' ORDER BY w.position",
-        (crawl_id,),
+        chunk,
     ).fetchall()
+    ladders: dict[int, list[sqlite3.Row]] = {}
+    for rung in db.execute(
+        "SELECT r.* FROM works w CROSS JOIN rungs r ON r.candidate_id = w.candidate_id"
+        " WHERE w.crawl_id = ? AND w.position > ? AND w.position <= ?"
+        " ORDER BY r.candidate_id, r.position",
+        chunk,
+    ).fetchall():
+        ladders.setdefault(rung["candidate_id"], []).append(rung)
     for row in rows:
-        candidate = candidate_of(row, rungs(db, row["candidate_id"]))
+        candidate = candidate_of(row, ladders.get(row["candidate_id"], ()))
         ruling = rule(candidate.from_rung(row["rung"] or 0), loads(row["measures"]))
         if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
             ruling = Ruling("pending")
         alike = {row["state"], ruling.state} <= {"accepted", "duplicate"}
-        if not alike and not row["state"] == ruling.state == "pending":
+        known = (row["state"], row["why"], row["measured"], row["threshold"], row["filter"])
+        if not alike and known != (ruling.state, ruling.reason, *evidence(ruling)):
             settle(db, crawl_id, row["candidate_id"], ruling)
+    last = db.execute("SELECT max(position) FROM works WHERE crawl_id = ?", (crawl_id,)).fetchone()
+    return after + CHUNK if (last[0] or 0) > after + CHUNK else None
+
+
+def half_judged(db: sqlite3.Connection, crawl_id: str) -> bool:
+    """Whether a :func:`rejudge` of a crawl was cut short: its works follow two policies."""
+    found = db.execute("SELECT 1 FROM meta WHERE key = ?", (_judging(crawl_id),)).fetchone()
+    return found is not None
+
+
+def note_judged(db: sqlite3.Connection, crawl_id: str) -> None:
+    """Note that every work of a crawl follows one policy again."""
+    db.execute("DELETE FROM meta WHERE key = ?", (_judging(crawl_id),))
+
+
+def _judging(crawl_id: str) -> str:
+    return f"judging:{crawl_id}"
 
 
 def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -> int:

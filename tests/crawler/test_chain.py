@@ -117,6 +117,21 @@ async def test_what_ended_the_crawl_early_ends_the_chain(
     assert not (tmp_path / "out").exists()
 
 
+async def test_a_picture_that_a_stage_cannot_use_costs_only_itself(
+    ws: Workspace, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start(ws, shelf)
+    assert (await run.through("shrink", **SHRINK)).skipped == {}
+    (first,) = [image for image in ws.images() if image.site_id == "1"]
+    assert first.path is not None
+    first.path.unlink()
+    done = await run.through("shrink", max_pixels=2_000).through("shrink", max_pixels=1_000)
+    assert [i.site_id for i in done.images] == ["2"]
+    assert done.skipped == {"missing": 1}
+    assert "shrink skips folder:1" in caplog.text
+    assert list((ws.path / "files" / "tmp").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("stage", "options"), [("shrunk", {}), ("shrink", {"max_pixel": 1}), ("shrink", {"x": "y"})]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from crawler.errors import UnknownTag
 from crawler.opening import Opened, open_crawl
 from storage import crawls, works
 from storage.files import FileStore
-from storage.records import Ruling
+from storage.records import Ruling, Rung
 from storage.writer import Writer
 from tests.crawler.shelf import Shelf, Works, request
 
@@ -136,3 +137,44 @@ async def test_what_is_pending_and_accepted_is_counted(writer: Writer, tmp_path:
     await writer.do(lambda db: works.settle_failed(db, first.crawl.id, 1, failed, []))
     again = await opened(writer, shelf)
     assert (again.accepted, again.pending) == (0, 3)  # what an outage failed is pending again
+
+
+async def test_a_change_of_policy_that_is_cut_short_is_made_good(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(works, "CHUNK", 2)
+    make, shelf = Works(tmp_path / "p"), Shelf([[]])
+    first = await opened(writer, shelf)
+    store = FileStore(tmp_path / "ws")
+    listed = [
+        (replace(make(str(n)), ladder=(Rung(str(n), width=48, height=48),)), Ruling("pending"))
+        for n in range(5)
+    ]
+    await writer.do(lambda db: works.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+
+    chunks = 0
+
+    async def killed_after_one(work: Any) -> Any:
+        nonlocal chunks
+        chunks += getattr(work, "func", None) is works.rejudge
+        if chunks == 2:
+            raise Killed
+        return await Writer.do(writer, work)
+
+    monkeypatch.setattr(writer, "do", killed_after_one)
+    large = {"resolution": {"min_side": 500, "min_pixels": 1}}
+    with pytest.raises(Killed):
+        await opened(writer, shelf, policy=large)
+    monkeypatch.undo()
+    kept = await writer.do(lambda db: crawls.get(db, first.crawl.id))
+    assert kept is not None
+    assert kept.policy == first.crawl.policy
+    assert await writer.do(lambda db: works.pending_count(db, first.crawl.id)) == 3
+    # Under the old policy as well as under the new one, all works are judged alike.
+    assert (await opened(writer, shelf)).pending == 5
+    assert (await opened(writer, shelf, policy=large)).pending == 0
+    assert not await writer.do(lambda db: works.half_judged(db, first.crawl.id))
+
+
+class Killed(Exception):
+    pass

@@ -148,7 +148,9 @@ def test_a_work_that_is_tagged_later_is_forgotten_with_all_its_copies(
         found = outcome(tmp_path / "set", crawl).facts.get(str(victim.id))
         assert found is None or found.ending == ("rejected", "blocked_content")
     retracted = [e for e in events(tmp_path / "set") if e.kind == "retracted"]
-    assert [(e.sha256, e.payload) for e in retracted] == [(file, {"reason": "blocked_content"})]
+    assert [(e.sha256, e.payload) for e in retracted] == [
+        (file, {"reason": "blocked_content", "live": False})
+    ]
 
 
 def test_a_contact_sheet_does_not_go_on_showing_it(world: World, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_new_tags_of_an_accepted_picture_are_told_once(catalog: Catalog) -> None
     catalog.page(crawl, after)
     catalog.page(crawl, candidate("2", tags={"general": ("sky",)}))  # nobody has it yet
     kinds = [(e.kind, e.payload) for e in catalog.events()]
-    assert kinds == [("accepted", {}), ("retagged", {"tags": {"general": ["hat", "bow"]}})]
+    retagged = {"tags": {"general": ["hat", "bow"]}}
+    assert kinds == [("accepted", {"live": True}), ("retagged", retagged)]
 
 
 def test_a_replaced_file_starts_the_work_anew(catalog: Catalog) -> None:
@@ -64,7 +65,8 @@ def test_a_replaced_file_starts_the_work_anew(catalog: Catalog) -> None:
     assert catalog.states(crawl) == {"1": "pending"}
     assert [(s.before, s.ruling.state) for s in changed] == [("accepted", "pending")]
     retracted = catalog.events()[-1]
-    assert (retracted.kind, retracted.payload) == ("retracted", {"reason": "replaced"})
+    assert retracted.kind == "retracted"
+    assert retracted.payload == {"reason": "replaced", "live": False}
     assert catalog.rows("SELECT image, outcome FROM candidates") == [(None, None)]
 
 

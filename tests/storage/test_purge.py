@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage import derived, purge, works
 from storage.derived import DerivedImage
 from storage.export_index import record_export
 from storage.reader import Reader
-from storage.records import Candidate
+from storage.records import Candidate, Ruling
+from storage.states import settle
 from tests.storage.catalog import (
+    ACCEPTED,
     BLOCKED,
     Catalog,
     candidate,
@@ -66,7 +71,7 @@ def test_consumers_are_told_once(catalog: Catalog, crawl: str) -> None:
     block(catalog, crawl)
     last = catalog.events()[2:]
     assert [(e.kind, e.sha256) for e in last] == [("retracted", sha256_of("bad"))]
-    assert last[0].payload == {"reason": "blocked_content"}
+    assert last[0].payload == {"reason": "blocked_content", "live": False}
 
 
 def test_what_events_told_of_it_goes_even_of_pictures_it_had_before(
@@ -218,6 +223,60 @@ def test_accepted_bytes_are_never_dropped_whichever_crawl_or_work_accepts_them(
     catalog.fetched(one, "2", "alone", ruling=rejected())
     drop(catalog, 0)
     assert catalog.files() == {sha256_of("mine")}
+
+
+def unwanted(catalog: Catalog) -> list[tuple[str, int]]:
+    """(sha256, bytes) of what no crawl takes, newest first: read from the works themselves."""
+    return catalog.rows(
+        "SELECT i.sha256, i.bytes FROM images i WHERE i.stored = 1 AND NOT EXISTS ("
+        " SELECT 1 FROM candidates c JOIN works w ON w.candidate_id = c.id"
+        " WHERE c.image = i.sha256 AND w.state IN ('accepted', 'duplicate')) ORDER BY i.rowid DESC"
+    )
+
+
+WORKS = 4
+happenings = st.one_of(
+    st.tuples(st.just("settle"), st.integers(0, 1), st.integers(0, WORKS - 1), st.booleans()),
+    st.tuples(st.just("fetch"), st.integers(0, 1), st.integers(0, WORKS - 1), st.booleans()),
+    st.tuples(st.just("replace"), st.just(0), st.integers(0, WORKS - 1), st.booleans()),
+    st.tuples(st.just("drop"), st.just(0), st.integers(0, 500), st.booleans()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(happenings, max_size=14))
+def test_what_is_dropped_follows_from_the_works_whatever_happened_to_them(steps: list) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog(Path(folder))
+        catalog.db.execute("PRAGMA synchronous=OFF")
+        crawls = [catalog.crawl("one"), catalog.crawl("two")]
+        for crawl in crawls:
+            catalog.page(crawl, *(candidate(str(n), md5="0" * 32) for n in range(WORKS)))
+        for version, (what, which, n, wanted) in enumerate((*steps, ("drop", 0, 100, True)), 1):
+            ruling = ACCEPTED if wanted else rejected()
+            match what:
+                case "settle":
+                    put(catalog, crawls[which], str(n), ruling)
+                case "fetch":
+                    put(catalog, crawls[which], str(n), Ruling("pending"))
+                    catalog.fetched(crawls[which], str(n), f"p{n % 3}", ruling, size=100 + n)
+                case "replace":
+                    catalog.page(crawls[0], candidate(str(n), md5=f"{version:032}"))
+                case "drop":
+                    expected, kept = set(), 0
+                    for sha256, size in unwanted(catalog):  # newest first
+                        if expected or kept + size > n:
+                            expected.add(sha256)
+                        else:
+                            kept += size
+                    before = catalog.files()
+                    drop(catalog, n)
+                    assert before - catalog.files() == expected
+        catalog.db.close()
+
+
+def put(catalog: Catalog, crawl: str, site_id: str, ruling: Ruling) -> None:
+    catalog.write(lambda db: settle(db, crawl, catalog.id(site_id), ruling))
 
 
 # -- after a kill -----------------------------------------------------------------------------

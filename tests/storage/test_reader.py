@@ -51,6 +51,18 @@ def test_works_that_change_between_pages_hide_no_others(catalog: Catalog) -> Non
     assert got == [str(n) for n in range(PAGE + 50)]
 
 
+def test_a_sorted_query_keeps_its_order_and_no_log_while_others_write(catalog: Catalog) -> None:
+    crawl = fill(catalog, 30)
+    with Reader(catalog.workspace) as reader:
+        asked = reader.query(["state:pending"], sort="-width")
+        got = [next(asked).site_id]
+        catalog.page(crawl, *((candidate(str(n), width=99 - n), rejected()) for n in range(20)))
+        (checkpoint,) = catalog.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert checkpoint[0] == 0  # nothing held by the question
+        got += [image.site_id for image in asked]
+    assert got == [str(n) for n in reversed(range(30))]
+
+
 def test_a_work_of_several_crawls_is_shown_once(catalog: Catalog) -> None:
     one, two = catalog.crawl("one"), catalog.crawl("two")
     for crawl in (one, two):
@@ -137,6 +149,22 @@ def test_what_is_not_there_is_told_with_a_way_to_name_it(catalog: Catalog, ref: 
     with Reader(catalog.workspace) as reader, pytest.raises(NotFound) as told:
         reader.show(ref)
     assert "site:id" in told.value.hint
+
+
+def test_a_work_is_found_by_its_name_or_hash_without_reading_all(catalog: Catalog) -> None:
+    crawl = fill(catalog, 2)
+    catalog.fetched(crawl, "1", "one")
+    asked: list[str] = []
+    with Reader(catalog.workspace) as reader:
+        reader.db.set_trace_callback(asked.append)
+        reader.show("site:1")
+        reader.show(sha256_of("one")[:8])
+        reader.db.set_trace_callback(None)
+        found = [sql for sql in asked if "FROM candidates" in sql]
+        plans = [r[3] for sql in found for r in reader.db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(plans) >= 4
+    assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+    assert [plan for plan in plans if plan.endswith("(site=?)")] == []
 
 
 def test_a_hash_that_begins_several_is_told(catalog: Catalog) -> None:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from storage import works
 from storage.records import Ruling
 from storage.states import settle
-from tests.storage.catalog import ACCEPTED, Catalog, candidate, rejected, sha256_of, short
+from tests.storage.catalog import (
+    ACCEPTED,
+    BLOCKED,
+    Catalog,
+    candidate,
+    rejected,
+    sha256_of,
+    short,
+)
 
 
 def put(catalog: Catalog, crawl: str, site_id: str, ruling: Ruling) -> None:
@@ -63,7 +71,7 @@ def test_a_duplicate_takes_the_place_of_a_rejected_work(catalog: Catalog) -> Non
     put(catalog, crawl, "2", rejected("comic"))
     put(catalog, crawl, "3", rejected("comic"))
     assert [e.kind for e in catalog.events()] == ["accepted", "retracted"]
-    assert catalog.events()[-1].payload == {"reason": "comic"}
+    assert catalog.events()[-1].payload == {"reason": "comic", "live": False}
 
 
 def test_other_bytes_of_the_same_pixels_are_told_apart_from_the_same_file(
@@ -89,6 +97,120 @@ def test_each_crawl_has_its_own_live_pictures(catalog: Catalog) -> None:
     put(catalog, one, "1", rejected())
     assert catalog.states(two) == {"1": "accepted"}
     assert catalog.told()[2:] == [("retracted", *short(["one"]), one)]
+
+
+def test_a_picture_that_another_crawl_accepts_is_still_live(catalog: Catalog) -> None:
+    one, two = catalog.crawl("one"), catalog.crawl("two")
+    for crawl in (one, two):
+        catalog.page(crawl, candidate("1"))
+    catalog.fetched(one, "1", "one")
+    catalog.known(two, "1", "one")
+    put(catalog, one, "1", rejected())
+    put(catalog, two, "1", rejected())
+    assert [(e.kind, e.crawl_id, e.payload["live"]) for e in catalog.events()] == [
+        ("accepted", one, True),
+        ("accepted", two, True),
+        ("retracted", one, True),
+        ("retracted", two, False),
+    ]
+
+
+def test_a_replaced_file_that_another_work_still_is_stays_live(catalog: Catalog) -> None:
+    one, two = catalog.crawl("one"), catalog.crawl("two")
+    first, second = candidate("1", md5="a" * 32), candidate("2")
+    catalog.page(one, first)
+    catalog.page(two, first, second)
+    catalog.fetched(one, "1", "one")
+    catalog.known(two, "1", "one")
+    catalog.known(two, "2", "one")
+    catalog.page(one, candidate("1", md5="b" * 32))
+    assert catalog.states(two) == {"1": "pending", "2": "accepted"}
+    assert [(e.kind, e.crawl_id, e.payload) for e in catalog.events()[2:]] == [
+        ("retracted", one, {"reason": "replaced", "live": True})
+    ]
+
+
+steps_of_crawls = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.integers(0, 2),
+        st.sampled_from(["accept", "reject", "wait", "replace", "block"]),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=steps_of_crawls)
+def test_a_consumer_that_heeds_live_holds_what_some_crawl_accepts(steps: list) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog(Path(folder))
+        catalog.db.execute("PRAGMA synchronous=OFF")
+        crawls = [catalog.crawl("one"), catalog.crawl("two")]
+        for crawl in crawls:
+            catalog.page(crawl, *(candidate(str(n), md5="0" * 32) for n in range(3)))
+        for version, (which, n, what) in enumerate(steps):
+            crawl, site_id = crawls[which], str(n)
+            match what:
+                case "accept":
+                    put(catalog, crawl, site_id, Ruling("pending"))
+                    catalog.fetched(crawl, site_id, "ab"[n % 2])
+                case "reject":
+                    put(catalog, crawl, site_id, rejected())
+                case "wait":
+                    put(catalog, crawl, site_id, Ruling("pending"))
+                case "replace":
+                    catalog.page(crawl, candidate(site_id, md5=f"{version + 1:032}"))
+                case "block":
+                    catalog.page(crawl, (candidate(site_id), BLOCKED))
+        _check_told_in_turns(catalog)
+        assert _held(catalog) == {s for (s,) in catalog.rows("SELECT sha256 FROM accepted")}
+        catalog.db.close()
+
+
+def _held(catalog: Catalog) -> set[str | None]:
+    held: set[str | None] = set()
+    for event in catalog.events():
+        if event.payload.get("live"):
+            held.add(event.sha256)
+        elif event.kind == "retracted":
+            held.discard(event.sha256)
+    return held
+
+
+def _check_told_in_turns(catalog: Catalog) -> None:
+    """A crawl is told to have a picture once, and to have let it go once, by turns."""
+    told: set[tuple[str | None, str | None]] = set()
+    for event in catalog.events():
+        pair = (event.crawl_id, event.sha256)
+        if event.kind == "accepted":
+            assert pair not in told
+            told.add(pair)
+        elif event.crawl_id is None:
+            told = {(crawl, sha256) for crawl, sha256 in told if sha256 != event.sha256}
+        else:
+            told.remove(pair)
+
+
+def test_settling_a_work_reads_no_more_of_a_large_crawl(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1"), candidate("2"))
+    catalog.fetched(crawl, "1", "one")
+    asked: list[str] = []
+    catalog.db.set_trace_callback(asked.append)
+    catalog.fetched(crawl, "2", "one")
+    put(catalog, crawl, "1", rejected())
+    catalog.db.set_trace_callback(None)
+    plans = [
+        plan[3]
+        for sql in asked
+        if sql.startswith(("SELECT", "UPDATE works", "UPDATE candidates"))
+        and "max(" not in sql
+        and "FROM doomed" not in sql
+        for plan in catalog.rows(f"EXPLAIN QUERY PLAN {sql}")
+    ]
+    assert len(plans) > 10
+    assert [p for p in plans if p.startswith("SCAN") or p.endswith("(crawl_id=?)")] == []
 
 
 def test_a_work_that_was_found_to_be_blocked_meanwhile_stays_blocked(catalog: Catalog) -> None:

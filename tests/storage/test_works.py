@@ -151,7 +151,9 @@ def larger_than(side: int, *, comics: bool = True):
 
 
 def rejudge(catalog: Catalog, crawl: str, rule: Any) -> dict[str, str]:
-    catalog.write(lambda db: works.rejudge(db, crawl, rule))
+    after: int | None = 0
+    while after is not None:
+        after = catalog.write(lambda db, a=after: works.rejudge(db, crawl, rule, a))
     return catalog.states(crawl)
 
 
@@ -231,6 +233,51 @@ def test_judging_again_by_the_same_policy_changes_nothing(catalog: Catalog) -> N
     before, events = catalog.states(crawl), catalog.events()
     assert rejudge(catalog, crawl, larger_than(700)) == before
     assert catalog.events() == events
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_a_crawl_is_judged_again_in_chunks(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(works, "CHUNK", 2)
+    crawl = catalog.crawl()
+    catalog.page(crawl, *(candidate(str(n), width=800 - n % 2 * 200) for n in range(count)))
+    places = [0]
+    while (
+        after := catalog.write(lambda db: works.rejudge(db, crawl, larger_than(700), places[-1]))
+    ) is not None:
+        places.append(after)
+    assert places == list(range(0, max(count, 1), 2))
+    assert catalog.states(crawl) == {
+        str(n): "rejected:too_small" if n % 2 else "pending" for n in range(count)
+    }
+
+
+def test_each_work_is_judged_by_the_claims_of_its_own_rungs(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, *(candidate(str(n), width=n) for n in range(3)))
+    seen: dict[str, list[int | None]] = {}
+
+    def rule(work: Candidate, measures: Any) -> Ruling:
+        seen[work.site_id] = [rung.width for rung in work.ladder]
+        return PENDING
+
+    rejudge(catalog, crawl, rule)
+    assert seen == {"0": [0], "1": [1], "2": [2]}
+
+
+def test_a_crawl_is_half_judged_until_all_of_it_is_noted_as_judged(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(works, "CHUNK", 1)
+    crawl, other = catalog.crawl("one"), catalog.crawl("other")
+    catalog.page(crawl, candidate("1"), candidate("2"))
+    assert not works.half_judged(catalog.db, crawl)
+    catalog.write(lambda db: works.rejudge(db, crawl, larger_than(700)))
+    assert works.half_judged(catalog.db, crawl)
+    assert not works.half_judged(catalog.db, other)
+    catalog.write(lambda db: works.note_judged(db, crawl))
+    assert not works.half_judged(catalog.db, crawl)
 
 
 def test_failed_unavailable_and_blocked_works_are_not_judged_again(catalog: Catalog) -> None:
