@@ -251,7 +251,8 @@ class Engine:
             self.report(progress_report(self._crawl.id, self.stats))
 
     def _done(self) -> bool:
-        if self._tasks or self._listing is not None:
+        # A task that is cancelled before its first step never runs, so it clears nothing up.
+        if any(not task.done() for task in (*self._tasks.values(), self._listing) if task):
             return False
         if self._error is not None or self._frontier.reached:
             return True
@@ -270,8 +271,6 @@ class Engine:
             self._space_checked = time.monotonic()
             if full := too_little_room(self._tools.store.root, self._tools.min_free):
                 self._end_with(full)
-
-    # -- listing ------------------------------------------------------------------------------
 
     async def _list_page(self) -> None:
         """List and commit one page of the walk in hand."""
@@ -322,7 +321,7 @@ class Engine:
     def _recall(self, decided: set[int]) -> None:
         """Give up the bytes of works in flight that a page has just decided."""
         for work in self._frontier.flying:
-            if work.candidate_id in decided and work.position in self._tasks:
+            if work.candidate_id in decided and work.position in self._carrier.under_way:
                 self._tasks[work.position].cancel()
 
     async def _carry(self, work: Work) -> None:
