@@ -150,7 +150,7 @@ class Engine:
         )
         self.stats.want = self.request.want
         self.stats.seen = opened.seen
-        self.stats.accepted_before = self.stats.accepted = opened.accepted
+        self.stats.accepted = opened.accepted
 
     def _state(self) -> Literal["finished", "stopped", "failed"]:
         if isinstance(self._error, SourceError) or self._crash is not None:

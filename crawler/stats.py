@@ -12,8 +12,6 @@ class Stats:
     """Counts of one run. Times are monotonic seconds, sizes bytes."""
 
     want: int | None = None
-    accepted_before: int = 0
-    """Accepted when the run began."""
     accepted: int = 0
     """Accepted by the crawl so far, earlier runs included."""
     seen: int = 0

@@ -56,7 +56,7 @@ def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
         "UPDATE candidates SET page_url=NULL, source_url=NULL, tags=NULL, caption=NULL,"
         " rating=NULL, licence=NULL, posted_at=NULL, parent=NULL, pixel_hash=NULL, md5=NULL,"
         " width=NULL, height=NULL, bytes=NULL, format=NULL, animated=NULL, unavailable=NULL,"
-        " metadata=NULL, rung=NULL, not_before=NULL,"
+        " metadata=NULL, rung=NULL,"
         " outcome='blocked', reason='blocked_content' WHERE id = ?",
         (candidate_id,),
     )

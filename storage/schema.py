@@ -59,7 +59,6 @@ CREATE TABLE candidates (
     reason TEXT,
     image TEXT REFERENCES images(sha256),
     rung INTEGER,
-    not_before REAL,
     first_seen_at TEXT NOT NULL,
     read_at TEXT NOT NULL,
     UNIQUE (site, origin, site_id)

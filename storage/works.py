@@ -206,7 +206,7 @@ def settle_picture(
     if temp is not None:
         _keep_file(db, store, picture, temp)
     db.execute(
-        "UPDATE candidates SET outcome = ?, reason = NULL, image = ?, rung = ?, not_before = NULL"
+        "UPDATE candidates SET outcome = ?, reason = NULL, image = ?, rung = ?"
         " WHERE id = ? AND NOT (outcome IS 'fetched' AND image IS ? AND ?)",
         (
             "known" if temp is None else "fetched",
@@ -277,7 +277,7 @@ def settle_failed(
         [(candidate_id, rung, outcome, reason, at) for rung, reason in attempts],
     )
     db.execute(
-        "UPDATE candidates SET outcome = ?, reason = ?, not_before = NULL WHERE id = ?",
+        "UPDATE candidates SET outcome = ?, reason = ? WHERE id = ?",
         (ruling.state, ruling.reason, candidate_id),
     )
     return settle(db, crawl_id, candidate_id, ruling)
