@@ -27,6 +27,10 @@ OUTAGE = frozenset(
 """Failures that say nothing of the work: the next run of its crawl tries it again."""
 
 
+BY_POLICY = frozenset({"too_many_pixels"})
+"""Failures that another policy (``max_pixels``) would not have: tried again when it changes."""
+
+
 class Arrived(Protocol):
     """Bytes on disk, with their hashes."""
 

@@ -161,3 +161,15 @@ async def test_transient_trouble_is_over_when_the_crawl_is_run_again(
         for outcome in ("failed", "accepted"):
             await ended(ws.crawl("danbooru", "hakurei_reimu", want=None, options=tiers))
             assert states(ws)[str(post.id)].split(":")[0] == outcome
+
+
+async def test_a_raised_pixel_limit_lets_what_was_too_large_in(ws: Workspace, works: Works) -> None:
+    work = works("1", side=48)
+
+    async def crawled_with(limit: int) -> str:
+        policy = {"resolution": {"min_side": 32, "min_pixels": 1, "max_pixels": limit}}
+        await ended(start(ws, Shelf([[[work]]]), policy=policy))
+        return states(ws)["1"]
+
+    assert await crawled_with(1_500) == "failed:too_many_pixels"
+    assert await crawled_with(100_000) == "accepted"
