@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STATES: Mapping[str, str] = MappingProxyType(
     {
         "accepted": "in the set",
-        "duplicate": "a better copy of the same picture is kept",
+        "duplicate": "the same picture is in the set already",
         "rejected": "not what the policy asks for",
         "unavailable": "the source gives no file for it",
         "failed": "could not be fetched or decoded, and will not be tried again",
