@@ -116,6 +116,17 @@ def number_above(above: float) -> Parser:
     return read
 
 
+def one_of(*words: str) -> Parser:
+    """A reader of one of a few words."""
+
+    def read(given: Any) -> str:
+        if given not in words:
+            raise ValueError(f"takes {' or '.join(words)}")
+        return str(given)
+
+    return read
+
+
 def parse_contact(given: Any) -> str:
     """Whom a site may write to: plain ASCII that fits a User-Agent's comment."""
     # It becomes a comment of the User-Agent header, which these characters would break.
@@ -143,3 +154,13 @@ def parse_base_url(given: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or extra or parts.port == 0:
         raise ValueError("takes an http or https URL without login, ? or #")
     return given.rstrip("/")
+
+
+def parse_proxy(given: Any) -> str:
+    """The URL of an HTTP proxy without a login; empty for none."""
+    if given == "":
+        return ""
+    url = parse_base_url(given)
+    if urlsplit(url).path:
+        raise ValueError("takes http://host:port, without a path")
+    return url

@@ -23,15 +23,17 @@ from crawler.errors import ConfigError, TrawlError
 from crawler.parsers import (
     Parser,
     number_above,
+    one_of,
     parse_base_url,
     parse_contact,
     parse_duration,
     parse_hosts,
     parse_names,
+    parse_proxy,
     parse_size,
     whole_number,
 )
-from crawler.site import Net, Site
+from crawler.site import Credentials, Net, Site
 
 _RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS"})
 _SECRET = frozenset({"login", "api_key"})
@@ -93,6 +95,15 @@ class Settings:
         if origin_of(site.base_url) != bound:
             return site
         return dataclasses.replace(site, credentials=secret.credentials)
+
+    @property
+    def proxy_login(self) -> Credentials | None:
+        """The login for ``net.proxy``: that of the name ``proxy``, for that very origin."""
+        secret = self.secrets.get("proxy")
+        if secret is None or not self.net.proxy:
+            return None
+        bound = secret.origin or origin_of(self.net.proxy)
+        return secret.credentials if bound == origin_of(self.net.proxy) else None
 
     def origin(self, key: str) -> str:
         """Where a key was set, or ``default``."""
@@ -220,6 +231,11 @@ def _fixed() -> dict[str, Parser]:
         "net.min_rate": number_above(-1),
         "net.attempts": whole_number(1, 100),
         "net.connections": whole_number(1, 1024),
+        "net.transport": one_of("aiohttp", "httpx"),
+        "net.proxy": parse_proxy,
+        "net.retry_share": number_above(-1),
+        "net.breaker_after": whole_number(1, 1000),
+        "net.breaker_patience": whole_number(1, 1000),
         "limits.concurrency": whole_number(1, 1024),
     }
     by_type: dict[str, Parser] = {"float": parse_duration}
@@ -324,6 +340,8 @@ def _distrust(
     for key, value in shared.items():
         if key == "net.allow_hosts" and value.value:
             raise ConfigError(f"the {value.origin} opens private hosts ({key})", hint=hint)
+        if key == "net.proxy" and value.value:
+            raise ConfigError(f"the {value.origin} sends everything to a proxy ({key})", hint=hint)
         if not (key.startswith("sites.") and key.endswith(".base_url")):
             continue
         site = key.split(".")[1]

@@ -62,6 +62,22 @@ class Net:
     """Seconds before a failed request is tried again; doubled, with jitter, each further time."""
     retry_longest: float = 8.0
     """Seconds that this doubling ends at."""
+    transport: str = "aiohttp"
+    """What carries the requests: ``aiohttp`` (ours, fast) or ``httpx`` (stock: fallback, proxies)."""
+    proxy: str = ""
+    """``http://host:port`` of an HTTP proxy, without a login. Proxies of the environment are ignored."""
+    retry_share: float = 0.1
+    """Share of a host's requests over a minute that may be second tries."""
+    retry_floor: float = 60.0
+    """Second tries a minute that every host is allowed, however few its requests."""
+    breaker_after: int = 5
+    """Failures of a host in a row (no connection, no answer, 5xx) after which it is probed only."""
+    breaker_patience: int = 20
+    """Failed probes in a row after which a host is given up for this run."""
+    breaker_longest: float = 8.0
+    """Seconds between probes at most; from ``cooldown_first`` on they double."""
+    resume_from: int = 4_000_000
+    """Bytes from which on a broken download goes on where it stopped, if the file is unchanged."""
     cooldown_first: float = 2.0
     """Seconds a host is left alone after a 429 without Retry-After; doubled while it goes on."""
 

@@ -206,7 +206,10 @@ class Workspace:
         self, stats: Stats, notify: Callable[[dict[str, Any]], None] | None
     ) -> AsyncIterator[Session]:
         cooldowns = HostCooldowns(state_folder() / "hosts.db")
-        async with Session(self.settings.net, stats, cooldowns, notify) as session:
+        login = self.settings.proxy_login
+        async with Session(
+            self.settings.net, stats, cooldowns, notify, proxy_login=login
+        ) as session:
             yield session
 
     def _min_free(self) -> int:

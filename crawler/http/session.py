@@ -29,8 +29,8 @@ from crawler.http.exchange import Exchange, Reply
 from crawler.http.guard import Guard, host_of
 from crawler.http.politeness import Cooldowns, Politeness
 from crawler.http.retry import Trouble, with_retries
-from crawler.http.transport import Transport
-from crawler.site import Net, Site
+from crawler.http.transports import make_transport
+from crawler.site import Credentials, Net, Site
 from crawler.stats import Stats
 from storage.records import Json, Rung
 
@@ -57,8 +57,11 @@ class Session:
         stats: Stats,
         cooldowns: Cooldowns | None = None,
         notify: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        proxy_login: Credentials | None = None,
     ) -> None:
         self._net = net
+        self._proxy_login = proxy_login
         self._stats = stats
         self._politeness = Politeness(
             stats,
@@ -79,11 +82,7 @@ class Session:
             raise ConfigError(
                 f"net.allow_hosts: {error}", hint="write host:port, for example localhost:3000"
             ) from error
-        transport = Transport(
-            self._guard,
-            connections=self._net.connections,
-            connect_timeout=self._net.connect_timeout,
-        )
+        transport = make_transport(self._net, self._guard, self._proxy_login)
         # A jar that takes nothing: image hosts must not recognise us from one file to the next.
         jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self._client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=jar)
