@@ -63,9 +63,9 @@ class Net:
     retry_longest: float = 8.0
     """Seconds that this doubling ends at."""
     transport: str = "aiohttp"
-    """What carries the requests: ``aiohttp`` (ours, fast) or ``httpx`` (stock: fallback, proxies)."""
+    """What carries the requests: ``aiohttp`` (ours, fast) or ``httpx`` (the stock one)."""
     proxy: str = ""
-    """``http://host:port`` of an HTTP proxy, without a login. Proxies of the environment are ignored."""
+    """``http://host:port`` of an HTTP proxy. The proxies of the environment are ignored."""
     retry_share: float = 0.1
     """Share of a host's requests over a minute that may be second tries."""
     retry_floor: float = 60.0
