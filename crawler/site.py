@@ -69,15 +69,15 @@ class Net:
     retry_share: float = 0.1
     """Share of a host's requests over a minute that may be second tries."""
     retry_floor: float = 60.0
-    """Second tries a minute that every host is allowed, however few its requests."""
+    """Second tries a minute that every host is allowed, however few its requests (1 at least)."""
     breaker_after: int = 5
-    """Failures of a host in a row (no connection, no answer, 5xx) after which it is probed only."""
+    """Failures of a host in a row (no connection, no answer, 5xx) after which it is only probed."""
     breaker_patience: int = 20
     """Failed probes in a row after which a host is given up for this run."""
     breaker_longest: float = 8.0
     """Seconds between probes at most; from ``cooldown_first`` on they double."""
     resume_from: int = 4_000_000
-    """Bytes from which on a broken download goes on where it stopped, if the file is unchanged."""
+    """Bytes from which on a broken download goes on where it stopped, if its version is certain."""
     cooldown_first: float = 2.0
     """Seconds a host is left alone after a 429 without Retry-After; doubled while it goes on."""
 

@@ -20,7 +20,7 @@ def command() -> None:
 @click.option("--login", help="Asked for when missing.")
 @debug_option
 def set_(site: str, login: str | None) -> None:
-    """Keep the login and API key for SITE.
+    """Keep the login and API key for SITE, or login and password for the `proxy` of net.proxy.
 
     The key is asked for without being shown; without a terminal it is the first line of standard
     input, so that it is on no command line.
@@ -33,8 +33,16 @@ def set_(site: str, login: str | None) -> None:
 
     # Of the user's own settings alone: a workspace must not choose where a new login goes.
     settings = load(None)
-    adapter = plugins.load(plugins.ADAPTERS, settings.adapter(site))
-    base_url = settings.site(site, adapter.default_site).base_url
+    if site == "proxy":
+        if not settings.net.proxy:
+            raise UsageError(
+                "no proxy is set",
+                hint="first `trawl config set net.proxy http://HOST:PORT`",
+            )
+        base_url = settings.net.proxy
+    else:
+        adapter = plugins.load(plugins.ADAPTERS, settings.adapter(site))
+        base_url = settings.site(site, adapter.default_site).base_url
     if not base_url:
         raise UsageError(f"{site} is no site on the network: it takes no login")
     if sys.stdin.isatty():

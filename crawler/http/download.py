@@ -1,28 +1,22 @@
-"""Streaming one reply's body to a new file, trusting nothing that is said of it."""
+"""Streaming one reply's body to a file, trusting nothing that is said of it."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
-import aiofiles.threadpool
+import httpx
 
-from crawler.errors import NoSpace
 from crawler.http import replies
-from crawler.http.exchange import Reply, out_of_descriptors
+from crawler.http.exchange import Reply
+from crawler.http.resume import Part
 from crawler.http.retry import MISMATCH_TRIES, Trouble
 from storage.records import Rung
 
 WRITE_AT = 1 << 20
 """Bytes gathered before a write: every write costs a hop to a thread."""
-
-_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,60 +42,60 @@ class Limits:
 
 
 async def download(
-    reply: Reply, rung: Rung, into: Path, limits: Limits, received: Callable[[int], None]
+    reply: Reply, rung: Rung, part: Part, limits: Limits, received: Callable[[int], None]
 ) -> Fetched:
-    """Write the body of a 200 reply to ``into``, which must not exist yet.
+    """Write the body of a 200 reply, or of the 206 that ``part`` asked for, to the part's file.
 
-    Bytes are reported to ``received`` as they arrive. On any failure no file is left behind. Raises
-    FetchError (``noai bad_encoding too_big size_mismatch not_an_image challenge truncated timeout
+    Bytes are reported to ``received`` as they arrive. What a broken transfer leaves is kept for the
+    next try where that can go on with it; any other failure leaves no file. Raises FetchError
+    (``noai noindex bad_encoding too_big size_mismatch not_an_image challenge truncated timeout
     md5_mismatch``) and NoSpace.
     """
-    headers = reply.response.headers
-    length = _check_headers(headers, rung, limits)
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    chunks = _paced(reply, limits, received)
-    # The first bytes are looked at before there is a file.
-    start = await _first(chunks, 512)
-    if replies.is_text(headers, start):
-        async for chunk in chunks:
-            start += chunk
-            if len(start) >= 65_536:
-                break
-        raise _no_picture(headers, start)
-    size = len(start)
-    async with _new_file(into) as file:
-        waiting = bytearray(start)
-        sha256.update(start)
-        md5.update(start)
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limits.max_bytes:
-                raise _too_big(size, limits)
-            sha256.update(chunk)
-            md5.update(chunk)
-            waiting += chunk
-            if len(waiting) >= WRITE_AT:
-                full, waiting = waiting, bytearray()
-                await file.write(full)
-        if waiting:
-            await file.write(waiting)
-        _check_body(size, length, md5.hexdigest(), rung)
+    headers, status = reply.response.headers, reply.response.status_code
+    _check_headers(headers)
+    if status == 200:
+        length = _check_length(headers, rung, limits)
+        chunks = _paced(reply, 0, limits, received)
+        # The first bytes are looked at before there is a file.
+        start, size = await _start_of_picture(chunks, headers), 0
+        part.begin(reply.url, headers, claimed=rung.md5 is not None)
+    else:
+        start, size, length = b"", part.go_on(status, headers), part.total
+        chunks = _paced(reply, size, limits, received)
+    try:
+        hashes = await part.hashes()
+        async with part.writing() as file:
+            async for block in _blocks(start, chunks):
+                size += len(block)
+                hashes.update(block)
+                await file.write(block)
+        _check_body(size, length, hashes.md5.hexdigest(), rung)
+    except BaseException:
+        # A whole file that is wrong, and one that cannot be gone on with, have no such bytes.
+        if not part.size:
+            part.discard()
+        raise
     return Fetched(
-        path=into,
+        path=part.path,
         bytes=size,
-        sha256=sha256.hexdigest(),
-        md5=md5.hexdigest(),
+        sha256=hashes.sha256.hexdigest(),
+        md5=hashes.md5.hexdigest(),
         content_type=replies.media_type(headers),
         final_url=str(reply.url),
-        status=reply.response.status_code,
+        status=status,
     )
 
 
-def _check_headers(headers: Any, rung: Rung, limits: Limits) -> int | None:
-    if replies.forbids_training(headers):
-        raise Trouble("noai", "the owner keeps this out of training sets (X-Robots-Tag)")
+def _check_headers(headers: httpx.Headers) -> None:
+    if replies.is_challenge(200, headers):
+        raise Trouble("challenge", "a challenge, as a header of the picture says", status=200)
+    if reason := replies.keeps_out(headers):
+        raise Trouble(reason, "the owner keeps this out of sets like ours (X-Robots-Tag)")
     if replies.is_encoded(headers):
         raise Trouble("bad_encoding", "sent compressed although asked for as it is")
+
+
+def _check_length(headers: httpx.Headers, rung: Rung, limits: Limits) -> int | None:
     length = replies.length_of(headers)
     if length is not None and length > limits.max_bytes:
         raise _too_big(length, limits)
@@ -137,7 +131,7 @@ def _too_big(size: int, limits: Limits) -> Trouble:
     return Trouble("too_big", f"{size} bytes or more, the cap is {limits.max_bytes}")
 
 
-def _no_picture(headers: Any, body: bytes) -> Trouble:
+def _no_picture(headers: httpx.Headers, body: bytes) -> Trouble:
     if replies.is_challenge(200, headers, body):
         return Trouble("challenge", "a challenge page instead of a picture", status=200)
     kind = replies.media_type(headers) or "text"
@@ -151,12 +145,15 @@ def _no_picture(headers: Any, body: bytes) -> Trouble:
 
 
 async def _paced(
-    reply: Reply, limits: Limits, received: Callable[[int], None]
+    reply: Reply, size: int, limits: Limits, received: Callable[[int], None]
 ) -> AsyncIterator[bytes]:
-    """The body's chunks; gives up on a transfer that only drips."""
+    """The body's chunks after ``size`` bytes; gives up on what only drips or has no end."""
     began, arrived = time.monotonic(), 0
     async for chunk in reply.response.aiter_raw():
         received(len(chunk))
+        size += len(chunk)
+        if size > limits.max_bytes:
+            raise _too_big(size, limits)
         arrived += len(chunk)
         now = time.monotonic()
         if now - began >= limits.window:
@@ -170,8 +167,15 @@ async def _paced(
         yield chunk
 
 
-async def _first(chunks: AsyncIterator[bytes], enough: int) -> bytes:
-    start = b""
+async def _start_of_picture(chunks: AsyncIterator[bytes], headers: httpx.Headers) -> bytes:
+    """The first bytes. Raises FetchError ``not_an_image`` or ``challenge`` where they are text."""
+    start = await _first(chunks, b"", 512)
+    if replies.is_text(headers, start):
+        raise _no_picture(headers, await _first(chunks, start, 65_536))
+    return start
+
+
+async def _first(chunks: AsyncIterator[bytes], start: bytes, enough: int) -> bytes:
     async for chunk in chunks:
         start += chunk
         if len(start) >= enough:
@@ -179,34 +183,18 @@ async def _first(chunks: AsyncIterator[bytes], enough: int) -> bytes:
     return start
 
 
-@asynccontextmanager
-async def _new_file(path: Path) -> AsyncIterator[Any]:
-    """A new file for writing, removed again unless the block ends well."""
-    with _disk_errors(path):
-        # Made here rather than in a thread: a cancelled open would leave a file nobody removes.
-        file = aiofiles.threadpool.wrap(_create(path))
+async def _blocks(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes | bytearray]:
+    """Chunks gathered for writing; where the transfer breaks, what had come is given first."""
+    gathered, trouble = bytearray(start), None
     try:
-        with _disk_errors(path):
-            try:
-                yield file
-            finally:
-                await file.close()
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _create(path: Path) -> BinaryIO:
-    return open(path, "xb")
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL_DISK:
-            raise NoSpace(f"no space left while writing to {path.parent}") from error
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise out_of_descriptors() from error
-        raise
+        async for chunk in chunks:
+            gathered += chunk
+            if len(gathered) >= WRITE_AT:
+                full, gathered = gathered, bytearray()
+                yield full
+    except (httpx.TransportError, Trouble) as error:
+        trouble = error
+    if gathered:
+        yield gathered
+    if trouble is not None:
+        raise trouble

@@ -6,8 +6,9 @@ import asyncio
 import base64
 import errno
 import json
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -25,8 +26,11 @@ MAX_REDIRECTS = 5
 PEEK = 262_144
 """Bytes of an error's body that we read: to tell a challenge, and for what an API says of it."""
 
+_log = logging.getLogger(__name__)
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_DOWN = frozenset(status for status in _TRY_AGAIN if status >= 500)
 _OUT_OF_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 
 
@@ -37,13 +41,13 @@ class Exchange:
         self,
         site: Site,
         net: Net,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         guard: Guard,
         politeness: Politeness,
     ) -> None:
         self.net = net
         self._site = site
-        self._client = client
+        self._transport = transport
         self._guard = guard
         self._politeness = politeness
         self._origin = _origin(httpx.URL(site.base_url)) if site.base_url else None
@@ -51,33 +55,46 @@ class Exchange:
     def check(self, url: str) -> httpx.URL:
         """A URL that may be opened. Raises FetchError ``bad_url``."""
         try:
-            return self._guard.check_url(url)
+            checked = self._guard.check_url(url)
+            # httpx reads international names late, when it would be too late for us.
+            _ = checked.host
         except BadUrl as error:
             raise Trouble("bad_url", f"bad URL: {error}") from error
+        except ValueError as error:
+            raise Trouble("bad_url", "bad URL: its host is no host name") from error
+        return checked
 
     @asynccontextmanager
     async def open(
-        self, url: httpx.URL, accept: str, deadline: float, sent: Callable[[], None]
+        self,
+        url: httpx.URL,
+        accept: str,
+        deadline: float,
+        sent: Callable[[], None],
+        range_of: Callable[[httpx.URL], Mapping[str, str]] | None = None,
     ) -> AsyncIterator[Reply]:
         """Send a GET and yield the unread reply of the last hop, its status not yet judged.
 
         ``sent`` is called for each request. ``deadline`` is seconds for all hops and for what the
-        caller does with the body; waiting for our turn does not count. Raises FetchError, and
-        RateLimited from politeness.
+        caller does with the body; waiting for our turn does not count. ``range_of`` gives the
+        headers by which a hop asks for a part of the file. Raises FetchError, and RateLimited from
+        politeness.
         """
         left = deadline
         for _ in range(MAX_REDIRECTS + 1):
             host = host_of(url)
+            part = range_of(url) if range_of is not None else {}
             async with self._politeness.slot(host, self._site.rate, self._site.connections):
                 sent()
                 started = time.monotonic()
                 try:
                     async with asyncio.timeout(left):
-                        async with self._sent(url, accept) as response:
+                        async with self._sent(url, accept, part) as response:
                             target = _redirect(response)
                             if target is None:
-                                yield Reply(response, url, host, started)
+                                yield Reply(response, url, host, started, bool(part))
                                 return
+                            self._politeness.served(host)
                 except TimeoutError as error:
                     raise Trouble(
                         "timeout", f"not done after {deadline:g} s", transient=True
@@ -87,12 +104,15 @@ class Exchange:
         raise Trouble("too_many_redirects", f"more than {MAX_REDIRECTS} redirects")
 
     @asynccontextmanager
-    async def _sent(self, url: httpx.URL, accept: str) -> AsyncIterator[httpx.Response]:
+    async def _sent(
+        self, url: httpx.URL, accept: str, part: Mapping[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         # Headers are made anew for each hop: nothing of ours follows a redirect to another origin.
         headers = {
             "User-Agent": self.net.user_agent,
             "Accept": accept,
             "Accept-Encoding": "identity",
+            **part,
         }
         if self._site.credentials is not None and _origin(url) == self._origin:
             pair = f"{self._site.credentials.login}:{self._site.credentials.api_key}"
@@ -104,12 +124,13 @@ class Exchange:
             "pool": None,
         }
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": times})
+        # Not by httpx's client: it keeps cookies, logs queries, and stumbles over redirects that it
+        # was told to leave to us.
         try:
-            response = await self._client.send(
-                request, stream=True, auth=None, follow_redirects=False
-            )
+            response = await self._transport.handle_async_request(request)
         except httpx.TransportError as error:
             raise _trouble(error, "connect_failed") from error
+        _log.debug("GET %s: %d", replies.shown(url), response.status_code)
         try:
             yield response
         except httpx.TransportError as error:
@@ -117,10 +138,18 @@ class Exchange:
         finally:
             await response.aclose()
 
-    async def judge(self, reply: Reply) -> None:
-        """Pass a 200; raise what any other status means, after noting cool-downs."""
+    async def second_try(self, trouble: Trouble) -> None:
+        """Wait until the budget of the host that failed us has a second try."""
+        await self._politeness.second_try(trouble)
+
+    async def judge(self, reply: Reply, *, application: bool = False) -> None:
+        """Pass a file or a part that was asked for; raise what any other status means.
+
+        Notes cool-downs and whether the host is up. With ``application``, a 500 whose body is JSON
+        counts as up: an API that is well and cannot do this query says so.
+        """
         headers, status = reply.response.headers, reply.response.status_code
-        if status == 200:
+        if status == 200 or (reply.partial and status in (206, 416)):
             self._politeness.served(reply.host)
             return
         retry_after = parse_retry_after(headers.get("retry-after"), headers.get("date"))
@@ -129,35 +158,44 @@ class Exchange:
             await self._politeness.refused(
                 reply.host, retry_after, f"HTTP {status}", asked_at=reply.asked_at
             )
-        else:
+        elif status not in _DOWN:
             self._politeness.served(reply.host)
         try:
             body = await reply.start(PEEK)
         except httpx.TransportError:
             body = b""  # The status stands, whatever became of the page that explains it.
         if replies.is_challenge(status, headers, body):
+            self._politeness.served(reply.host)
             raise Trouble("challenge", f"HTTP {status}: a challenge page", status=status)
         if slow_down:
             raise throttled(status)
-        raise Trouble(
+        trouble = Trouble(
             "http_5xx" if status >= 500 else f"http_{status}",
             f"HTTP {status}",
             transient=status in _TRY_AGAIN,
             status=status,
             body=_decoded(body),
         )
+        if application and status == 500 and trouble.body is not None:
+            trouble.outage = False
+            self._politeness.served(reply.host)
+        raise trouble
 
 
 class Reply:
-    """The unread reply of one hop. ``asked_at`` is monotonic; ``host`` is ``host:port``."""
+    """The unread reply of one hop. ``asked_at`` is monotonic; ``host`` is ``host:port``.
+
+    ``partial`` tells that a part of the file was asked for.
+    """
 
     def __init__(
-        self, response: httpx.Response, url: httpx.URL, host: str, asked_at: float
+        self, response: httpx.Response, url: httpx.URL, host: str, asked_at: float, partial: bool
     ) -> None:
         self.response = response
         self.url = url
         self.host = host
         self.asked_at = asked_at
+        self.partial = partial
 
     async def start(self, most: int) -> bytes:
         """Up to about ``most`` bytes of the body; the rest stays unread."""
@@ -203,7 +241,8 @@ def _trouble(error: httpx.TransportError, otherwise: str) -> Trouble:
         return Trouble("timeout", "no answer in time", transient=True)
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return Trouble("bad_url", f"cannot be asked for: {error}")
-    return Trouble(otherwise, str(error), transient=True)
+    # A proxy may know that trying again is of no use.
+    return Trouble(otherwise, str(error), transient=getattr(error, "transient", True))
 
 
 def out_of_descriptors() -> Trouble:
@@ -213,4 +252,5 @@ def out_of_descriptors() -> Trouble:
         "this machine has too many files and sockets open",
         transient=True,
         tries=LOCAL_TRIES,
+        local=True,
     )

@@ -1,7 +1,8 @@
 """The address guard: which URLs we open, and which addresses a socket may reach.
 
 Names are judged by what they resolve to, never by how they are spelled: every answer of the
-resolver must be public, and every socket is checked again because IP literals skip the resolver.
+resolver must be public. IP literals, which skip the resolver, are judged by themselves, and every
+socket of our own transport is checked once more.
 The only way to a private address is a ``host:port`` pair that the user allowed.
 """
 
@@ -110,6 +111,15 @@ class Guard:
             raise BadUrl(f"port {port} is neither 80 nor 443")
         return parsed
 
+    def check_literal(self, host: str, port: int) -> bool:
+        """Whether a host is an IP address, which no resolver will be asked for. Raises Blocked."""
+        try:
+            address = str(ipaddress.ip_address(host.strip("[]")))
+        except ValueError:
+            return False
+        self.check_answers(address, port, [address])
+        return True
+
     def check_answers(self, host: str, port: int, answers: Iterable[str]) -> None:
         """Refuse a name if any of its addresses is not public. Raises Blocked."""
         answers = list(answers)
@@ -145,6 +155,17 @@ class GuardedResolver(AbstractResolver):
             answers = await self._inner.resolve(host, port, family)
         self._guard.check_answers(host, port, (answer["host"] for answer in answers))
         return answers
+
+    async def vetted(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, asked for once, all of them allowed.
+
+        Raises Blocked, TimeoutError, and OSError where the name is unknown.
+        """
+        if self._guard.check_literal(host, port):
+            return [host.strip("[]")]
+        answers = await self.resolve(host, port, socket.AF_UNSPEC)
+        # The same address may come once for each kind of socket.
+        return list(dict.fromkeys(answer["host"] for answer in answers))
 
     async def close(self) -> None:
         await self._inner.close()
@@ -183,4 +204,15 @@ def _is_host(host: str) -> bool:
             return False
         return True
     labels = host.removesuffix(".").split(".")
+    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", labels[-1]):
+        # No public name ends in a number; browsers take such hosts for IPv4 in another spelling.
+        return _is_ipv4(host)
     return len(host) <= 253 and all(re.fullmatch(r"[A-Za-z0-9_-]{1,63}", label) for label in labels)
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True

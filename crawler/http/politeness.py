@@ -1,4 +1,7 @@
-"""Manners per host: spacing of requests, connections at once, and cool-downs all workers obey."""
+"""Manners per host: spacing, connections at once, cool-downs, breaker and retry budget.
+
+All workers of a session share them. The breaker and the budget are rooms of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,16 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from crawler.errors import RateLimited
+from crawler.http.breaker import Breaker, Probe
+from crawler.http.budget import Budget
+from crawler.http.retry import Trouble
+from crawler.site import Net
 from crawler.stats import Stats
 
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.1
 """Seconds between looks into the durable store, where other processes leave cool-downs."""
+ASK_EVERY = 0.25
+"""Seconds between looks whether the budget has a second try: others' requests free them."""
 
 
 class Cooldowns(Protocol):
@@ -32,7 +41,10 @@ class Cooldowns(Protocol):
 @dataclass
 class _Host:
     slots: asyncio.Semaphore
+    breaker: Breaker
+    budget: Budget
     pace: asyncio.Lock = field(default_factory=asyncio.Lock)
+    second: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_at: float = 0.0
     cool_until: float = 0.0
     reason: str = ""
@@ -45,16 +57,13 @@ class Politeness:
 
     def __init__(
         self,
+        net: Net,
         stats: Stats,
-        *,
-        max_wait: float,
-        first_cooldown: float = 2.0,
         cooldowns: Cooldowns | None = None,
         notify: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        self._net = net
         self._stats = stats
-        self._max_wait = max_wait
-        self._first = first_cooldown
         self._store = cooldowns
         self._notify = notify
         self._hosts: dict[str, _Host] = {}
@@ -64,31 +73,69 @@ class Politeness:
         """Hold one of the host's connections, from the moment its next request may be sent.
 
         Requests start at least ``1 / rate`` seconds apart. Raises RateLimited where the host is
-        cooling down for longer than we wait by ourselves.
+        cooling down for longer than we wait by ourselves, and FetchError ``host_down`` where it has
+        been given up. Trouble that leaves the block is what the breaker learns from.
         """
         state = self._hosts.get(host)
         if state is None:
-            state = self._hosts[host] = _Host(asyncio.Semaphore(connections))
+            state = self._hosts[host] = self._new(host, connections)
+        state.breaker.check()
         # The slot comes first: turns taken before it would be used up in a burst when slow
         # requests end. Nobody is kept from work by it, since the whole host waits.
         async with state.slots:
             async with state.pace:
-                await self._turn(host, state, 1.0 / rate)
-            yield
+                probe = await self._turn(host, state, 1.0 / rate)
+            asked_at = time.monotonic()
+            try:
+                yield
+            except Trouble as trouble:
+                trouble.host = host
+                if trouble.outage:
+                    self._failed(host, state, trouble, asked_at, probe)
+                raise
+            finally:
+                state.breaker.give_back(probe)
 
-    async def _turn(self, host: str, state: _Host, spacing: float) -> None:
+    def _new(self, host: str, connections: int) -> _Host:
+        return _Host(
+            asyncio.Semaphore(connections),
+            Breaker(host, self._net),
+            Budget(self._net.retry_share, self._net.retry_floor),
+        )
+
+    async def _turn(self, host: str, state: _Host, spacing: float) -> Probe | None:
         while True:
             await self._look(host, state)
+            state.breaker.check()
             now = time.monotonic()
             cooling = state.cool_until - now
-            if cooling > self._max_wait:
+            if cooling > self._net.max_wait:
                 raise self._too_long(host, state, cooling)
-            if cooling <= 0:
+            if cooling <= 0 and not state.breaker.is_open:
                 self._stats.waiting.pop(host, None)
-                if state.next_at <= now:
-                    state.next_at = now + spacing
-                    return
-            await asyncio.sleep(max(cooling, state.next_at - now))
+            wait = max(cooling, state.next_at - now, state.breaker.held(now))
+            if wait <= 0:
+                state.next_at = now + spacing
+                state.budget.request(now)
+                return state.breaker.enter()
+            await state.breaker.moved(wait)
+
+    async def second_try(self, trouble: Trouble) -> None:
+        """Return when a request that failed so may be tried again, as far as the budget goes.
+
+        Nothing is held meanwhile. What a cool-down or the breaker holds waits there and not here.
+        Raises FetchError ``host_down``.
+        """
+        state = self._hosts.get(trouble.host or "")
+        if state is None or trouble.local or trouble.free:
+            return
+        if trouble.at_once:
+            state.budget.note(time.monotonic())
+            return
+        async with state.second:
+            while wait := state.budget.take(time.monotonic()):
+                state.breaker.check()
+                await asyncio.sleep(min(wait, ASK_EVERY))
 
     async def _look(self, host: str, state: _Host) -> None:
         """Learn of cool-downs from earlier runs and from other processes."""
@@ -109,17 +156,31 @@ class Politeness:
         ``asked_at`` is when the refused request was sent: many refusals of one burst count once.
         """
         state = self._hosts[host]
+        state.breaker.answered()
         if asked_at >= state.cool_until:
             state.strikes += 1
         if seconds is None:
-            seconds = min(self._first * 2 ** min(max(state.strikes - 1, 0), 30), self._max_wait)
+            doubled = self._net.cooldown_first * 2.0 ** min(max(state.strikes - 1, 0), 30)
+            seconds = min(doubled, self._net.max_wait)
         self._begin(host, state, seconds, reason)
         if self._store is not None:
             await asyncio.to_thread(self._store.put, host, seconds, reason)
 
     def served(self, host: str) -> None:
-        """The host answered: its refusals are no longer in a row."""
-        self._hosts[host].strikes = 0
+        """The host answered: neither its refusals nor its failures are in a row any more."""
+        state = self._hosts[host]
+        state.strikes = 0
+        if state.breaker.answered():
+            self._stats.waiting.pop(host, None)
+
+    def _failed(
+        self, host: str, state: _Host, trouble: Trouble, asked_at: float, probe: Probe | None
+    ) -> None:
+        seconds = state.breaker.failed(trouble, asked_at, probe)
+        if seconds is not None:
+            self._tell(host, trouble.message, seconds)
+        elif state.breaker.is_given_up:
+            self._stats.waiting.pop(host, None)
 
     def _begin(self, host: str, state: _Host, seconds: float, reason: str) -> None:
         until = time.monotonic() + seconds
@@ -128,9 +189,12 @@ class Politeness:
         longer = until - max(state.cool_until, time.monotonic())
         state.cool_until = until
         state.reason = reason
-        self._stats.waiting[host] = (reason, until)
         # What a worker hears of a cool-down that already runs is not news.
-        if self._notify is not None and longer > min(1.0, seconds / 2):
+        self._tell(host, reason, seconds, news=longer > min(1.0, seconds / 2))
+
+    def _tell(self, host: str, reason: str, seconds: float, *, news: bool = True) -> None:
+        self._stats.waiting[host] = (reason, time.monotonic() + seconds)
+        if self._notify is not None and news:
             self._notify({"type": "waiting", "host": host, "reason": reason, "seconds": seconds})
 
     @staticmethod

@@ -14,8 +14,14 @@ MARKERS = (
 )
 """Words of challenge pages, lower case; none of them is ever answered, only recognised."""
 
-NO_TRAINING = frozenset({"noai", "noimageai"})
-"""Directives of ``X-Robots-Tag`` by which an owner keeps files out of training sets."""
+KEPT_OUT = {
+    "noai": "noai",
+    "noimageai": "noai",
+    "noindex": "noindex",
+    "noimageindex": "noindex",
+    "none": "noindex",
+}
+"""Directives of ``X-Robots-Tag`` by which an owner keeps a file out, and our reason for each."""
 
 _OUR_TOKENS = frozenset({"*", "trawl"})
 
@@ -52,8 +58,12 @@ def is_challenge(status: int, headers: httpx.Headers, body: bytes = b"") -> bool
     return status in _STOP_STATUSES and any(marker in body.lower() for marker in MARKERS)
 
 
-def forbids_training(headers: httpx.Headers) -> bool:
-    """Whether ``X-Robots-Tag`` says noai or noimageai, to everybody or to us by name."""
+def keeps_out(headers: httpx.Headers) -> str | None:
+    """The reason by which ``X-Robots-Tag`` keeps a file out of sets like ours, or None.
+
+    ``noai`` or ``noindex``, said to everybody or to us by name; noai where both are said.
+    """
+    reasons = set()
     for value in headers.get_list("x-robots-tag"):
         ours = True
         for part in value.lower().split(","):
@@ -62,9 +72,9 @@ def forbids_training(headers: httpx.Headers) -> bool:
             directive = part
             if colon and token.strip() not in _WITH_VALUES:
                 ours, directive = token.strip() in _OUR_TOKENS, rest
-            if ours and directive.strip() in NO_TRAINING:
-                return True
-    return False
+            if ours:
+                reasons.add(KEPT_OUT.get(directive.strip()))
+    return next((reason for reason in ("noai", "noindex") if reason in reasons), None)
 
 
 def is_text(headers: httpx.Headers, start: bytes) -> bool:
@@ -83,6 +93,13 @@ def is_text(headers: httpx.Headers, start: bytes) -> bool:
 def is_encoded(headers: httpx.Headers) -> bool:
     """Whether the body is compressed although we asked for it as it is."""
     return headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+
+
+def strong_etag(headers: httpx.Headers) -> str | None:
+    """The ETag where it promises equal bytes for equal tags."""
+    tag: str = headers.get("etag", "").strip()
+    quoted = len(tag) > 2 and tag.isascii() and tag.isprintable() and tag[0] == tag[-1] == '"'
+    return tag if quoted and '"' not in tag[1:-1] else None
 
 
 def length_of(headers: httpx.Headers) -> int | None:

@@ -28,12 +28,17 @@ MISMATCH_TRIES = 3
 """Downloads of one file whose bytes are not what was claimed."""
 
 
+_OUTAGES = frozenset({"connect_failed", "timeout", "http_5xx"})
+
+
 class Trouble(FetchError):
     """One failed attempt.
 
     ``tries`` is how often this reason may come up for one request (None: Net.attempts, together
     with all other such reasons). ``at_once`` means the next attempt needs no back-off of its own,
-    because the host's cool-down already holds it. ``body`` is the decoded JSON of an API's answer.
+    because politeness already holds it. ``free`` means that it costs the request none of its tries.
+    ``local`` trouble is our own machine's. ``outage`` is what a host does that is down. ``host``
+    (``host:port``) is set once politeness knows. ``body`` is the decoded JSON of an API's answer.
     """
 
     def __init__(
@@ -45,11 +50,16 @@ class Trouble(FetchError):
         status: int | None = None,
         tries: int | None = None,
         at_once: bool = False,
+        local: bool = False,
         body: Json = None,
     ) -> None:
         super().__init__(reason, message, transient=transient, status=status)
         self.tries = tries
         self.at_once = at_once
+        self.free = False
+        self.local = local
+        self.outage = transient and reason in _OUTAGES
+        self.host: str | None = None
         self.body = body
 
 
@@ -66,13 +76,18 @@ def throttled(status: int) -> Trouble:
 
 
 async def with_retries(
-    attempt: Callable[[], Awaitable[T]], net: Net, on_retry: Callable[[], None]
+    attempt: Callable[[], Awaitable[T]],
+    net: Net,
+    on_retry: Callable[[], None],
+    permit: Callable[[Trouble], Awaitable[None]],
 ) -> T:
     """Run ``attempt`` until it succeeds, fails for good or has failed often enough.
 
-    The last attempt's own error is raised. Nothing is held while backing off, and a cancelled task
-    leaves at once.
+    ``permit`` returns when the host's budget has a second try after such trouble. The last
+    attempt's own error is raised. Nothing is held while backing off, and a cancelled task leaves
+    at once.
     """
+    failed: BaseException | None = None
     backoff = wait_exponential(multiplier=net.retry_first, max=net.retry_longest) + wait_random(
         0.0, net.retry_first
     )
@@ -82,7 +97,14 @@ async def with_retries(
         return 0.0 if isinstance(error, Trouble) and error.at_once else backoff(state)
 
     def before_sleep(state: RetryCallState) -> None:
+        nonlocal failed
+        failed = _error(state)
         on_retry()
+
+    async def permitted() -> T:
+        if isinstance(failed, Trouble):
+            await permit(failed)
+        return await attempt()
 
     retrying = AsyncRetrying(
         retry=retry_if_exception(lambda e: isinstance(e, FetchError) and e.transient),
@@ -91,7 +113,7 @@ async def with_retries(
         before_sleep=before_sleep,
         reraise=True,
     )
-    return await retrying(attempt)
+    return await retrying(permitted)
 
 
 class _Tries:
@@ -103,6 +125,8 @@ class _Tries:
 
     def __call__(self, state: RetryCallState) -> bool:
         error = _error(state)
+        if isinstance(error, Trouble) and error.free:
+            return False
         if isinstance(error, Trouble) and error.tries is not None:
             self._failed[error.reason] += 1
             return self._failed[error.reason] >= error.tries

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +26,7 @@ from crawler.http.download import Fetched, Limits, download
 from crawler.http.exchange import Exchange, Reply
 from crawler.http.guard import Guard, host_of
 from crawler.http.politeness import Cooldowns, Politeness
+from crawler.http.resume import Part
 from crawler.http.retry import Trouble, with_retries
 from crawler.http.transports import make_transport
 from crawler.site import Credentials, Net, Site
@@ -63,16 +62,9 @@ class Session:
         self._net = net
         self._proxy_login = proxy_login
         self._stats = stats
-        self._politeness = Politeness(
-            stats,
-            max_wait=net.max_wait,
-            first_cooldown=net.cooldown_first,
-            cooldowns=cooldowns,
-            notify=notify,
-        )
+        self._politeness = Politeness(net, stats, cooldowns, notify)
         self._guard: Guard | None = None
-        self._client: httpx.AsyncClient | None = None
-        self._log_filter = _NoSecrets()
+        self._transport: httpx.AsyncBaseTransport | None = None
 
     async def __aenter__(self) -> Self:
         _check_contact(self._net.contact)
@@ -82,11 +74,7 @@ class Session:
             raise ConfigError(
                 f"net.allow_hosts: {error}", hint="write host:port, for example localhost:3000"
             ) from error
-        transport = make_transport(self._net, self._guard, self._proxy_login)
-        # A jar that takes nothing: image hosts must not recognise us from one file to the next.
-        jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        self._client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=jar)
-        logging.getLogger("httpx").addFilter(self._log_filter)
+        self._transport = make_transport(self._net, self._guard, self._proxy_login)
         return self
 
     async def __aexit__(
@@ -95,15 +83,14 @@ class Session:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        logging.getLogger("httpx").removeFilter(self._log_filter)
-        if self._client is not None:
-            await self._client.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def site(self, site: Site) -> SiteHttp:
         """The session's face for one site instance. Raises ConfigError for a bad base URL."""
-        if self._client is None or self._guard is None:
+        if self._transport is None or self._guard is None:
             raise RuntimeError("the session has not been entered")
-        exchange = Exchange(site, self._net, self._client, self._guard, self._politeness)
+        exchange = Exchange(site, self._net, self._transport, self._guard, self._politeness)
         return SiteHttp(site, exchange, self._stats)
 
 
@@ -131,7 +118,9 @@ class SiteHttp:
             return await self._ask(target)
 
         try:
-            return await with_retries(attempt, self._net, self._count_retry)
+            return await with_retries(
+                attempt, self._net, self._count_retry, self._exchange.second_try
+            )
         except FetchError as error:
             raise self._told(error, url) from error
 
@@ -145,12 +134,13 @@ class SiteHttp:
     ) -> Fetched:
         """Download a file to ``into``, which must not exist; on failure nothing is left there.
 
+        A large file whose transfer broke is gone on with where that is safe.
         ``max_bytes`` lowers the cap of the settings; ``under_way`` is told True when a request
         goes out and False when it failed and waits for its next turn. Raises FetchError with one
-        of the reasons
-        ``http_NNN http_5xx timeout connect_failed truncated too_big blocked_address bad_url
-        too_many_redirects not_an_image md5_mismatch size_mismatch bad_encoding noai challenge
-        out_of_descriptors``; RateLimited where the host keeps us away too long; NoSpace.
+        of the reasons ``http_NNN http_5xx timeout connect_failed truncated too_big bad_url
+        blocked_address too_many_redirects not_an_image md5_mismatch size_mismatch bad_encoding
+        noai noindex challenge host_down out_of_descriptors``; RateLimited where the host keeps us
+        away too long; NoSpace.
         """
         cap = self._net.max_file_bytes
         limits = Limits(
@@ -167,16 +157,19 @@ class SiteHttp:
             self._count_retry()
             under_way(False)
 
+        part = Part(into, self._net.resume_from)
+
         async def attempt() -> Fetched:
             url = self._exchange.check(rung.location)
             async with self._exchange.open(
-                url, "image/*,*/*;q=0.5", self._net.total_timeout, count
+                url, "image/*,*/*;q=0.5", self._net.total_timeout, count, part.range_of
             ) as reply:
                 await self._exchange.judge(reply)
-                return await download(reply, rung, into, limits, self._count_file_bytes)
+                return await download(reply, rung, part, limits, self._count_file_bytes)
 
         try:
-            return await with_retries(attempt, self._net, wait)
+            with part:
+                return await with_retries(attempt, self._net, wait, self._exchange.second_try)
         except FetchError as error:
             if error.reason == "rate_limited":
                 raise _rate_limited(error, rung.location) from error
@@ -188,7 +181,7 @@ class SiteHttp:
         deadline = min(self._net.total_timeout, 3 * self._net.read_timeout)
         async with self._exchange.open(url, "application/json", deadline, self._count_api) as reply:
             try:
-                await self._exchange.judge(reply)
+                await self._exchange.judge(reply, application=True)
             except Trouble as error:
                 if error.status == 500:
                     error.tries = API_500_TRIES
@@ -200,7 +193,7 @@ class SiteHttp:
         if replies.is_html(headers, body):
             raise Trouble("not_json", "a web page instead of an answer", transient=True)
         try:
-            return json.loads(body)
+            return json.loads(body, parse_int=_whole)
         except (ValueError, RecursionError) as error:
             raise Trouble("not_json", "the answer is cut or is not JSON", transient=True) from error
 
@@ -261,7 +254,7 @@ class SiteHttp:
             case _ if status is not None and status != 200:
                 body = error.body if isinstance(error, Trouble) else None
                 return ApiStatus(status, body, f"{where} ({name})")
-            case "connect_failed" | "timeout":
+            case "connect_failed" | "timeout" | "host_down":
                 return BadAnswer(
                     f"{name}: no answer from {where}: {error.message}",
                     hint="check the connection and whether the site is up, then run it again",
@@ -284,17 +277,6 @@ class SiteHttp:
         self._stats.retries += 1
 
 
-class _NoSecrets(logging.Filter):
-    """Keeps queries and logins out of httpx's line per request."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                replies.shown(a) if isinstance(a, httpx.URL) else a for a in record.args
-            )
-        return True
-
-
 def _check_contact(contact: str) -> None:
     if "mozilla" in contact.lower():
         raise ConfigError(
@@ -306,6 +288,11 @@ def _check_contact(contact: str) -> None:
             "net.contact holds characters that a request header cannot carry",
             hint="set it to a mail address, a URL or your user id at the site",
         )
+
+
+def _whole(text: str) -> int | float:
+    """A whole number. Python refuses the longest ones, which would cost the whole answer."""
+    return int(text) if len(text) <= 20 else float(text)
 
 
 def _rate_limited(error: FetchError, url: str) -> TrawlError:
@@ -328,6 +315,6 @@ def _site_message(error: FetchError) -> str:
 def _host(url: str) -> str:
     try:
         parsed = httpx.URL(url)
+        return parsed.host + (f":{parsed.port}" if parsed.port else "")
     except (httpx.InvalidURL, ValueError):
         return "the address"
-    return parsed.host + (f":{parsed.port}" if parsed.port else "")

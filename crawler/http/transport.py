@@ -7,6 +7,7 @@ transport is the reference its tests run against.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from crawler.http.guard import Blocked, BlockedAddress, Guard, GuardedResolver
+from crawler.http.guard import Blocked, BlockedAddress, Guard, GuardedResolver, port_of
 
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """What aiohttp would add where a request is silent."""
@@ -60,13 +61,21 @@ class Transport(httpx.AsyncBaseTransport):
         # A GET on a connection the server just dropped would be sent again at once, past our rate
         # limits. There is no public switch; the conformance tests count the requests.
         self._session._retry_connection = False
+        self._guard = guard
         self._live: set[_Body] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with _mapped():
             if self._session.closed:
                 raise httpx.LocalProtocolError("the transport is closed")
-            response = await self._send(request)
+            try:
+                response = await self._send(request)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self._session.closed and task is not None and not task.cancelling():
+                    # aiohttp's way to turn away who waits for a connection.
+                    raise httpx.ReadError("transport closed") from None
+                raise
         body = _Body(response, self._live)
         version = response.version or aiohttp.HttpVersion11
         return httpx.Response(
@@ -84,6 +93,8 @@ class Transport(httpx.AsyncBaseTransport):
         if (url.raw_host or "").encode("ascii") != request.url.raw_host:
             # Two parsers that disagree about the host would undo every rule bound to an origin.
             raise httpx.LocalProtocolError("ambiguous host in the URL")
+        # The socket's own check knows no host: an address that an allowed name led to would pass.
+        self._guard.check_literal(request.url.raw_host.decode("ascii"), port_of(request.url))
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in request.headers.raw:
             if name.lower() == b"transfer-encoding":

@@ -14,6 +14,18 @@ def make_transport(
 ) -> httpx.AsyncBaseTransport:
     """The guarded transport of the settings, made inside the running loop.
 
-    Raises ConfigError for a proxy that cannot be.
+    A proxy is spoken to by the stock transport, whatever ``net.transport`` says. Raises ConfigError
+    for a proxy that cannot be.
     """
-    return Transport(guard, connections=net.connections, connect_timeout=net.connect_timeout)
+    if not net.proxy and net.transport != "httpx":
+        return Transport(guard, connections=net.connections, connect_timeout=net.connect_timeout)
+    # Loaded where they are used: httpcore and anyio are of no use to most runs.
+    from crawler.http.proxy import Proxy
+    from crawler.http.stock import StockTransport
+
+    return StockTransport(
+        guard,
+        connections=net.connections,
+        connect_timeout=net.connect_timeout,
+        proxy=Proxy.parse(net.proxy, proxy_login) if net.proxy else None,
+    )

@@ -34,6 +34,9 @@ class Server:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     ledger: list[Asked] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
+    most: int = 0
+    """Connections open now, and at most at any time."""
     port: int = 0
 
     async def __aenter__(self) -> Self:
@@ -69,6 +72,8 @@ class Server:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
         number = self.connections
         try:
             while True:
@@ -93,6 +98,7 @@ class Server:
         except asyncio.CancelledError:
             return  # the server is closing; asyncio would log what its own callback meets
         finally:
+            self.open -= 1
             writer.close()
             self._tasks.discard(task)
 

@@ -12,9 +12,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.http.guard import BadUrl, BlockedAddress, Guard, GuardedResolver, allowed
-from crawler.http.transport import Transport
+from crawler.http.guard import BadUrl, Blocked, BlockedAddress, Guard, GuardedResolver, allowed
 from tests.crawler.http.server import Server, reply
+from tests.crawler.http.transports import KINDS, client_of, made
+from tests.crawler.http.wire import Canary, Wire
 
 
 @pytest.mark.parametrize(
@@ -48,40 +49,117 @@ def test_an_ipv6_disguise_changes_nothing(v4: ipaddress.IPv4Address) -> None:
         assert allowed(str(ipaddress.IPv6Address(disguise))) == allowed(str(v4))
 
 
+SPECIAL = [
+    ipaddress.ip_network(network)
+    for network in """
+        0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
+        192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24
+        224.0.0.0/4 240.0.0.0/4 ::/128 ::1/128 64:ff9b:1::/48 100::/64 2001:db8::/32 3fff::/20
+        5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8
+    """.split()
+]
+"""IANA's special-purpose addresses that are no public unicast."""
+
+WEB = [ipaddress.ip_network(n) for n in ("8.0.0.0/8", "93.184.0.0/16", "2606:4700::/32")]
+
+
+@given(st.one_of([st.ip_addresses(network=network) for network in SPECIAL]), st.booleans())
+def test_no_special_purpose_address_is_allowed(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, long: bool
+) -> None:
+    assert not allowed(address.exploded if long else str(address))
+
+
+@given(st.one_of([st.ip_addresses(network=network) for network in WEB]), st.booleans())
+def test_addresses_of_the_web_are_allowed(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, long: bool
+) -> None:
+    assert allowed(address.exploded if long else str(address))
+
+
+@given(st.ip_addresses(), st.from_regex(r"(%[a-z0-9]{1,8})?", fullmatch=True))
+def test_every_address_has_an_answer_whatever_its_zone(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, zone: str
+) -> None:
+    assert allowed(f"{address}{zone if address.version == 6 else ''}") is allowed(str(address))
+
+
+FORMS = ("{:d}", "{:#x}", "0{:o}", "{:08d}", "{:03d}")
+
+
+@given(
+    st.ip_addresses(v=4),
+    st.integers(1, 4),
+    st.lists(st.sampled_from(FORMS), min_size=4, max_size=4),
+    st.sampled_from(["", "."]),
+)
+def test_other_spellings_of_ipv4_are_not_opened_at_all(
+    address: ipaddress.IPv4Address, parts: int, forms: list[str], dot: str
+) -> None:
+    """One to four parts, each decimal, hexadecimal or octal, as ``inet_aton`` reads them."""
+    heads, rest = address.packed[: parts - 1], int.from_bytes(address.packed[parts - 1 :], "big")
+    numbers = [*heads, rest]
+    host = ".".join(form.format(n) for form, n in zip(forms, numbers, strict=False)) + dot
+    if host == str(address):
+        assert Guard().check_url(f"http://{host}/").host == host
+    else:
+        with pytest.raises(BadUrl):
+            Guard().check_url(f"http://{host}/")
+
+
 SPELLINGS = (
     "127.0.0.1 2130706433 0x7f000001 0x7f.1 0177.0.0.1 017700000001 127.1 127.0.1 0 0.0.0.0 "
     "localhost LOCALHOST localhost. [::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] "
-    "[0:0:0:0:0:0:0:1] 127.0.0.1. 127.000.000.001"
+    "[0:0:0:0:0:0:0:1] 127.0.0.1. 127.000.000.001 169.254.169.254 2852039166 10.0.0.1 "
+    "[64:ff9b::7f00:1] [2002:7f00:1::]"
 ).split()
 
 
-@pytest.mark.parametrize("host", SPELLINGS)
-async def test_by_default_no_spelling_of_loopback_is_reached(host: str) -> None:
-    async with Server() as canary:
-        canary.on("/", reply(b"secret"))
-        async with httpx.AsyncClient(transport=Transport(Guard())) as client:
-            with pytest.raises((httpx.TransportError, httpx.InvalidURL)):
-                await client.get(f"http://{host}:{canary.port}/")
-        assert canary.connections == 0
+@pytest.mark.parametrize("kind", KINDS)
+async def test_by_default_no_spelling_of_a_private_address_is_reached(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the rules for URLs, which would refuse most of these."""
+    async with Canary() as canary:
+        wire = Wire(canary).lay(monkeypatch)
+        for host in SPELLINGS:
+            async with client_of(made(kind)) as client:
+                with pytest.raises((httpx.TransportError, httpx.InvalidURL)):
+                    await client.get(f"http://{host}/")
+        assert (canary.reached, wire.tried) == (0, [])
 
 
-async def test_the_caller_is_told_that_the_address_was_blocked() -> None:
-    async with httpx.AsyncClient(transport=Transport(Guard())) as client:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_caller_is_told_that_the_address_was_blocked(kind: str) -> None:
+    async with client_of(made(kind)) as client:
         for host in ("127.0.0.1", "[::1]", "localhost"):
             with pytest.raises(BlockedAddress, match="not public"):
                 await client.get(f"http://{host}/")
 
 
-async def test_an_allowed_pair_is_reached_and_nothing_beside_it() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_allowed_pair_is_reached_and_nothing_beside_it(kind: str) -> None:
     async with Server() as server, Server() as other:
         server.on("/", reply(b"ok"))
-        guard = Guard({server.host, f"localhost:{server.port}"})
-        async with httpx.AsyncClient(transport=Transport(guard)) as client:
-            assert (await client.get(server.url("/"))).content == b"ok"
+        async with client_of(made(kind, f"localhost:{server.port}")) as client:
             assert (await client.get(f"http://localhost:{server.port}/")).content == b"ok"
+            # Not even the same service by its address.
+            with pytest.raises(BlockedAddress):
+                await client.get(server.url("/"))
+        async with client_of(made(kind, server.host)) as client:
+            assert (await client.get(server.url("/"))).content == b"ok"
             with pytest.raises(BlockedAddress):
                 await client.get(other.url("/"))
         assert other.connections == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1"])
+def test_no_socket_is_made_for_a_private_address_whoever_resolved_it(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    info = (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 80))
+    with pytest.raises(Blocked, match="not public"):
+        Guard().open_socket(info)
+    Guard({f"[{address}]:80"}).open_socket(info).close()
 
 
 class Names(AbstractResolver):

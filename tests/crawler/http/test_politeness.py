@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from crawler.errors import RateLimited
-from crawler.http.politeness import Politeness
+from crawler.http.politeness import Cooldowns, Politeness
+from crawler.site import Net
 from crawler.stats import Stats
 from storage.hosts import HostCooldowns
 
@@ -19,8 +21,16 @@ HOST = "example.org:443"
 FAST = 1e6
 
 
-def polite(stats: Stats | None = None, **options: Any) -> Politeness:
-    return Politeness(stats or Stats(), **{"max_wait": 60.0, **options})
+def polite(
+    stats: Stats | None = None,
+    *,
+    max_wait: float = 60.0,
+    cooldowns: Cooldowns | None = None,
+    notify: Callable[[dict[str, Any]], None] | None = None,
+    **options: Any,
+) -> Politeness:
+    net = Net(max_wait=max_wait, **options)
+    return Politeness(net, stats or Stats(), cooldowns, notify)
 
 
 async def test_requests_of_many_workers_are_spaced_by_the_rate() -> None:
@@ -96,7 +106,7 @@ async def test_a_cool_down_holds_every_worker_of_the_host_and_is_reported() -> N
 
 async def test_refusals_without_a_time_double_once_per_round_and_start_anew_after_success() -> None:
     heard: list[float] = []
-    politeness = polite(first_cooldown=0.05, notify=lambda event: heard.append(event["seconds"]))
+    politeness = polite(cooldown_first=0.05, notify=lambda event: heard.append(event["seconds"]))
 
     async def refused_together(times: int) -> None:
         async with politeness.slot(HOST, FAST, 8):

@@ -43,27 +43,53 @@ def test_ordinary_trouble_is_no_challenge(
 
 
 @pytest.mark.parametrize(
-    ("values", "forbidden"),
+    ("values", "reason"),
     [
-        ([], False),
-        (["noindex, nofollow"], False),
-        (["noai"], True),
-        (["NoImageAI"], True),
-        (["noindex", "nofollow, noai"], True),
-        (["trawl: noai"], True),
-        (["*: noimageai"], True),
-        (["otherbot: noai"], False),
-        (["otherbot: noindex, noai"], False),
-        (["otherbot: noindex, trawl: noai"], True),
-        (["noai, otherbot: nofollow"], True),
-        (["max-image-preview: large, noai"], True),
-        (["unavailable_after: 25 Jun 2030 15:00:00 GMT, noai"], True),
-        (["noaimless"], False),
+        ([], None),
+        (["nofollow, noarchive"], None),
+        (["noai"], "noai"),
+        (["NoImageAI"], "noai"),
+        (["noindex, nofollow"], "noindex"),
+        (["noimageindex"], "noindex"),
+        (["None"], "noindex"),
+        (["noindex", "nofollow, noai"], "noai"),
+        (["trawl: noai"], "noai"),
+        (["trawl: noindex"], "noindex"),
+        (["*: noimageai"], "noai"),
+        (["otherbot: noai"], None),
+        (["otherbot: noindex, noai"], None),
+        (["otherbot: noindex, trawl: noai"], "noai"),
+        (["otherbot: noai, trawl: noimageindex"], "noindex"),
+        (["noai, otherbot: nofollow"], "noai"),
+        (["max-image-preview: none, nofollow"], None),
+        (["max-image-preview: large, noai"], "noai"),
+        (["unavailable_after: 25 Jun 2030 15:00:00 GMT, noai"], "noai"),
+        (["noaimless, noindexed"], None),
     ],
 )
-def test_owners_can_keep_files_out_of_training(values: list[str], forbidden: bool) -> None:
+def test_owners_can_keep_files_out_of_sets(values: list[str], reason: str | None) -> None:
     headers = httpx.Headers([("X-Robots-Tag", value) for value in values])
-    assert replies.forbids_training(headers) is forbidden
+    assert replies.keeps_out(headers) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "strong"),
+    [
+        ('"abc"', '"abc"'),
+        (' "a b" ', '"a b"'),
+        ('W/"abc"', None),
+        ('w/"abc"', None),
+        ("abc", None),
+        ('""', None),
+        ('"', None),
+        ('"a"b"', None),
+        ('"\xe9"', None),
+        ("", None),
+    ],
+)
+def test_only_a_strong_etag_promises_equal_bytes(value: str, strong: str | None) -> None:
+    headers = httpx.Headers([(b"etag", value.encode("latin-1"))])
+    assert replies.strong_etag(headers) == strong
 
 
 @pytest.mark.parametrize(
