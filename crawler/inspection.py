@@ -5,69 +5,151 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crawler.decoding.look import Look, look
+from crawler.decoding.room import Room
+from crawler.decoding.sandbox import give_back_memory
+from crawler.decoding.supervisor import Decoder
 from crawler.errors import FetchError
-from filters.picture import Limits, Picture, PictureError
+from filters.picture import Examined, Limits, PictureError, examine
 from filters.policy import Judge
 from storage.platform import fsync_file
 from storage.records import Image
+from storage.suspects import Suspects
 
 LARGE_PIXELS = 12_000_000
-"""Pictures above this are decoded one at a time, so that memory stays bounded."""
+"""Pictures above this are not decoded in this process, nor more than this at once: its memory
+stays bounded."""
+LARGE_BYTES = 16_000_000
+"""Files above this are not even read here."""
+MANY_SCANS = 16
+"""Encoders write up to about ten passes; each more is another decode."""
+THIN = 200
+"""Pixels for each byte above which a picture of more than :data:`SMALL_PIXELS` is odd."""
+SMALL_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """To be decoded in the other process; ``pixels`` as far as they are known."""
+
+    pixels: int | None = None
 
 
 class Inspector:
-    """Looks at files in worker threads (Pillow releases the interpreter while it decodes)."""
+    """Looks at files: plain ones in worker threads (Pillow releases the interpreter while it
+    decodes), all others one at a time in a process that may die of them.
 
-    def __init__(self, judge: Judge, *, max_pixels: int, workers: int | None = None) -> None:
+    ``suspects`` are the files that may have killed an earlier run.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        max_pixels: int,
+        workers: int | None = None,
+        suspects: Suspects | None = None,
+    ) -> None:
         self._judge = judge
+        self._suspects = suspects
         self._limits = Limits(max_pixels=max_pixels)
         self._small = replace(self._limits, max_pixels=min(max_pixels, LARGE_PIXELS))
+        self._decoder = Decoder(judge, self._limits)
+        self._room = Room(LARGE_PIXELS)
         self._pool = ThreadPoolExecutor(
             max_workers=workers or min(4, os.cpu_count() or 1), thread_name_prefix="decode"
         )
-        # A thread of their own rather than a lock: small pictures need not wait for large ones.
-        self._alone = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode-large")
+        # The one thread that speaks to the other process: plain pictures need not wait for it.
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode-beside")
 
     async def inspect(self, path: Path, *, sha256: str, md5: str, size: int) -> Image:
         """Sync the file, decode it whole and measure it.
 
         Raises FetchError with the decoder's reason: bytes that are no whole picture are no picture.
+        Further reasons are those of :meth:`Decoder.look`.
         """
         loop = asyncio.get_running_loop()
         try:
-            try:
-                return await loop.run_in_executor(
-                    self._pool, self._sync_and_look, path, sha256, md5, size
+            found = await loop.run_in_executor(self._pool, self._here, path, sha256, size)
+            if isinstance(found, _Beside):
+                found = await loop.run_in_executor(
+                    self._beside, self._there, path, sha256, found.pixels
                 )
-            except PictureError as error:
-                # Told from its header, before any pixel was decoded.
-                if error.reason != "too_many_pixels" or self._small == self._limits:
-                    raise
-            return await loop.run_in_executor(
-                self._alone, self._look, path, sha256, md5, size, self._limits
-            )
         except PictureError as error:
             raise FetchError(error.reason, str(error)) from error
+        return Image(
+            sha256=sha256,
+            md5=md5,
+            format=found.format,
+            width=found.width,
+            height=found.height,
+            bytes=size,
+            measures=found.measures,
+        )
 
     def close(self) -> None:
-        for pool in (self._pool, self._alone):
+        """End what is under way in the other process, and wait for the threads."""
+        self._decoder.close()
+        for pool in (self._pool, self._beside):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _sync_and_look(self, path: Path, sha256: str, md5: str, size: int) -> Image:
+    def _here(self, path: Path, sha256: str, size: int) -> Look | _Beside:
         fsync_file(path)
-        return self._look(path, sha256, md5, size, self._small)
+        if size > LARGE_BYTES or (self._suspects is not None and sha256 in self._suspects):
+            return _Beside()
+        examined = examine(path, self._limits)
+        if _is_odd(examined):
+            return _Beside(examined.structure.pixels)
+        pixels = examined.structure.pixels
+        try:
+            with self._room.take(pixels) as here:
+                return self._look(examined, path, sha256) if here else _Beside(pixels)
+        except PictureError as error:
+            # Its header and its decoder disagree, or others took the memory: not here, then.
+            if error.reason not in ("too_many_pixels", "out_of_memory"):
+                raise
+            return _Beside()
 
-    def _look(self, path: Path, sha256: str, md5: str, size: int, limits: Limits) -> Image:
-        with Picture.open(path, limits) as picture:
-            return Image(
-                sha256=sha256,
-                md5=md5,
-                format=picture.format,
-                width=picture.width,
-                height=picture.height,
-                bytes=size,
-                measures=self._judge.measure(picture),
-            )
+    def _look(self, examined: Examined, path: Path, sha256: str) -> Look:
+        marked = self._suspects.decoding(path, sha256) if self._suspects else nullcontext()
+        with marked:
+            try:
+                return look(examined, self._judge, self._small)
+            finally:
+                if examined.structure.pixels > SMALL_PIXELS:
+                    give_back_memory()
+
+    def _there(self, path: Path, sha256: str, pixels: int | None) -> Look:
+        try:
+            with self._room.beside():
+                found = self._decoder.look(path, pixels)
+        except PictureError:
+            self._cleared(sha256)
+            raise
+        except FetchError as error:
+            if not error.transient:
+                self._cleared(sha256)
+            raise
+        self._cleared(sha256)
+        return found
+
+    def _cleared(self, sha256: str) -> None:
+        if self._suspects is not None:
+            self._suspects.clear(sha256)
+
+
+def _is_odd(examined: Examined) -> bool:
+    """Whether a picture may take more memory or time than its neighbours can spare."""
+    found = examined.structure
+    return (
+        # What an AVIF's boxes say of its size does not bind its decoder; nor do a zip's.
+        examined.format in ("avif", "zip")
+        or found.pixels > LARGE_PIXELS
+        or (found.frames or 1) > 1
+        or found.scans > MANY_SCANS
+        or (found.pixels > SMALL_PIXELS and found.pixels_per_byte > THIN)
+    )

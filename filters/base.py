@@ -109,7 +109,10 @@ class Filter(Protocol):
         ...
 
     def measure(self, picture: Picture) -> Measures:
-        """Look at the decoded picture. Thread-safe, bounded, deterministic."""
+        """Look at the decoded picture. Thread-safe, bounded, deterministic.
+
+        The names ``version`` and ``failed`` are taken; numbers are finite.
+        """
         ...
 
     def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:

@@ -1,17 +1,35 @@
-"""What a file says of itself before any decoder runs: its format, its end, frames and scans.
+"""What a file says of itself before any decoder runs: format, size, end, frames, scans, extras.
 
 Decoders forgive a missing trailer and allocate before they look; these walks do neither. They read
-only lengths and markers and hold no copy of the data.
+only lengths and markers, go forward only, give up after :data:`PARTS` steps and hold no copy of the
+data. What a walk says is claimed, not proven: the decoded picture is checked again.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 
+from filters.limits import PLAIN_PIXELS, Limits, PictureError, check_frames, check_size
+
+PARTS = 100_000
+"""Segments, chunks, blocks or boxes of one file: a 200 MB PNG of 4 KB chunks has half as many."""
+SUB_BLOCKS = 2_000_000
+"""Of at most 255 bytes each: a 200 MB GIF has 800,000."""
+UNPACKED = 1 << 20
+"""Bytes that one packed text or profile of a PNG may have: what its decoder unpacks at most."""
+DEFLATE = 1032
+"""Times that deflate can make anything smaller."""
+
 _NEXT_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
+_SOI, _EOI, _SOS, _TEM, _COM, _APP2 = 0xD8, 0xD9, 0xDA, 0x01, 0xFE, 0xE2
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_APP = range(0xE0, 0xF0)
+_ISPE = re.compile(rb"ispe\0\0\0\0(.{4})(.{4})", re.DOTALL)
+_PROFILE_BOX = re.compile(rb"(.{4})colr(?:prof|rICC)", re.DOTALL)
+_UGOIRA = re.compile(rb"PK\x03\x04.{26}\d{6}\.(?:jpg|png)", re.DOTALL)
 
 _OTHER_PICTURES = (
     b"BM",
@@ -27,22 +45,48 @@ _OTHER_PICTURES = (
 """BMP, TIFF, Photoshop, JPEG XL (bare and boxed), JPEG 2000 (boxed and bare), ICO."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Structure:
     """What the walk through a file found. ``None`` is "the container does not say"."""
 
-    complete: bool
+    complete: bool = False
     """The end of the picture, as its format marks it, lies inside the data."""
     frames: int | None = None
     scans: int = 0
     """Passes of a JPEG over the picture: each costs a decode of its own."""
     width: int | None = None
+    """Of the canvas that a decoder may make: the largest that the file claims."""
     height: int | None = None
     bit_depth: int = 8
+    coded: int = 0
+    """Bytes of coded pixels, of the first frame where that can be told."""
+    profile: int = 0
+    """Bytes of the colour profile."""
+    metadata: int = 0
+    """Bytes of EXIF, XMP and other blocks of applications."""
+    text: int = 0
+    """Bytes of comments and texts, stored or unpacked, whichever is more."""
+    texts: int = 0
+
+    @property
+    def pixels(self) -> int:
+        return (self.width or 0) * (self.height or 0)
+
+    @property
+    def pixels_per_byte(self) -> float:
+        return self.pixels / max(1, self.coded)
+
+    def claim(self, width: int, height: int) -> None:
+        """Note a size that the file claims. Which one a decoder believes is its own business."""
+        if self.width is None or width * height > self.pixels:
+            self.width, self.height = width, height
 
 
 def sniff(header: bytes) -> str | None:
-    """The format by the first bytes: ``jpg png webp avif gif``, else None. 64 bytes are enough."""
+    """The format by the first bytes: ``jpg png webp avif gif zip``, else None. 64 are enough.
+
+    A zip is one only where it begins with a numbered picture, as the frames of an ugoira are.
+    """
     if header.startswith(b"\xff\xd8\xff"):
         return "jpg"
     if header.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -56,7 +100,7 @@ def sniff(header: bytes) -> str | None:
         brands = {header[8:12], *(header[i : i + 4] for i in range(16, end - 3, 4))}
         if brands & {b"avif", b"avis"}:
             return "avif"
-    return None
+    return "zip" if _UGOIRA.match(header) else None
 
 
 def other_picture(header: bytes) -> bool:
@@ -67,7 +111,10 @@ def other_picture(header: bytes) -> bool:
 
 
 def structure(format: str, data: bytes) -> Structure:
-    """Walk a file of a sniffed format from its header to its end."""
+    """Walk a file of a sniffed format from its header to its end.
+
+    Raises PictureError (``too_many_parts``) where that takes too many steps.
+    """
     match format:
         case "jpg":
             return _jpeg(data)
@@ -82,55 +129,173 @@ def structure(format: str, data: bytes) -> Structure:
     raise ValueError(f"no picture format called {format!r}")
 
 
+def check(found: Structure, limits: Limits) -> None:
+    """Raise PictureError for the first limit that a file's structure is over."""
+    check_size(found.width, found.height, limits)
+    try:
+        _check_parts(found, limits)
+    except PictureError as error:
+        error.width, error.height = found.width, found.height
+        raise
+
+
+def _check_parts(found: Structure, limits: Limits) -> None:
+    check_frames(found.frames or 1, found.pixels, limits)
+    if found.scans > limits.max_scans:
+        raise PictureError("too_many_scans", f"{found.scans} scans")
+    if found.profile > limits.max_profile_bytes:
+        raise PictureError("icc_too_large", f"a colour profile of {found.profile} bytes")
+    if found.metadata > limits.max_metadata_bytes:
+        raise PictureError("metadata_too_large", f"{found.metadata} bytes of metadata")
+    if found.texts > limits.max_texts or found.text > limits.max_text_bytes:
+        raise PictureError("too_much_text", f"{found.texts} texts of {found.text} bytes")
+    if not found.complete:
+        raise PictureError("truncated")
+    if found.pixels > PLAIN_PIXELS and found.pixels_per_byte > limits.max_pixels_per_byte:
+        raise PictureError("decompression_bomb", f"{found.pixels_per_byte:.0f} pixels per byte")
+
+
+class _Steps:
+    """Counts the steps of a walk. Raises PictureError where there are too many."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = self._left = limit
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise PictureError("too_many_parts", f"more than {self._limit} parts")
+
+
 def _jpeg(data: bytes) -> Structure:
-    at, scans = 2, 0
+    found, step, at = Structure(frames=1), _Steps(PARTS), 2
+    scan: int | None = None
     # Inside a scan 0xFF is always followed by 0x00 or a restart marker, so the next other marker
     # is real; the segments between are jumped over, thumbnails in them included.
     while match := _NEXT_JPEG_MARKER.search(data, at):
+        step()
+        if scan is not None:
+            found.coded += match.start() - scan
+            scan = None
         marker, at = data[match.start() + 1], match.end()
         if marker == _EOI:
-            return Structure(True, 1, scans)
+            found.complete = True
+            break
         if marker in (_SOI, _TEM):
             continue
-        scans += marker == _SOS
-        at += int.from_bytes(data[at : at + 2], "big")
-    return Structure(False, 1, scans)
+        length = int.from_bytes(data[at : at + 2], "big")
+        if marker == _SOS:
+            found.scans += 1
+            scan = at + length
+        elif marker in _SOF and at + 7 <= len(data):
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            found.claim(width, height)
+        elif marker == _COM:
+            found.texts += 1
+            found.text += length
+        elif marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0":
+            found.profile += length
+        elif marker in _APP:
+            found.metadata += length
+        at += length
+    return found
 
 
 def _png(data: bytes) -> Structure:
-    at, animated, frames = 8, False, 0
-    width = height = None
-    depth = 8
-    while at + 12 <= len(data):
+    found, step, at = Structure(), _Steps(PARTS), 8
+    animated, frames = False, 0
+    while at + 12 <= len(data) and not found.complete:
+        step()
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"IHDR" and length >= 9 and at + 17 <= len(data):
-            width, height, depth = struct.unpack_from(">IIB", data, at + 8)
-        animated |= kind == b"acTL"
-        frames += kind == b"fcTL"
-        at += 12 + length
-        if kind == b"IEND" and at <= len(data):
-            return Structure(True, max(1, frames if animated else 1), 0, width, height, depth or 8)
-    return Structure(False, None, 0, width, height, depth or 8)
+        start, at = at + 8, at + 12 + length
+        match kind:
+            case b"IHDR" if length >= 9 and start + 9 <= len(data):
+                width, height, depth = struct.unpack_from(">IIB", data, start)
+                found.claim(width, height)
+                found.bit_depth = depth or 8
+            case b"IDAT":
+                found.coded += length
+            case b"acTL":
+                animated = True
+            case b"fcTL":
+                frames += 1
+            case b"eXIf":
+                found.metadata += length
+            case b"iCCP" | b"tEXt" | b"zTXt" | b"iTXt":
+                _png_extra(found, kind, data[start : start + length])
+            case b"IEND":
+                found.complete = at <= len(data)
+    if found.complete:
+        found.frames = max(1, frames if animated else 1)
+    return found
+
+
+def _png_extra(found: Structure, kind: bytes, body: bytes) -> None:
+    """Count a profile or text. What is over the limits already is not unpacked as well."""
+    packed = _packed(kind, body) if found.text <= UNPACKED << 3 else b""
+    # A short one cannot hold too much: most need not be unpacked to know.
+    size = 0 if len(packed) * DEFLATE <= UNPACKED else _unpacked(packed)
+    if size > UNPACKED:
+        reason = "icc_too_large" if kind == b"iCCP" else "too_much_text"
+        problem = f"{kind.decode()} unpacks to more than {UNPACKED} bytes"
+        raise PictureError(reason, problem, width=found.width, height=found.height)
+    if kind == b"iCCP":
+        found.profile += max(size, len(body))
+    else:
+        found.texts += 1
+        found.text += max(size, len(body))
+
+
+def _packed(kind: bytes, body: bytes) -> bytes:
+    """The deflated part of a PNG chunk."""
+    rest = body.partition(b"\0")[2]
+    if kind in (b"iCCP", b"zTXt"):
+        return rest[1:]
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        return rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    return b""
+
+
+def _unpacked(packed: bytes) -> int:
+    """Bytes that this holds, counted up to UNPACKED + 1; none where it is no deflate."""
+    try:
+        return len(zlib.decompressobj().decompress(packed, UNPACKED + 1))
+    except zlib.error:  # nor will the decoder make anything of it
+        return 0
 
 
 def _gif(data: bytes) -> Structure:
     if len(data) < 13:
-        return Structure(False)
+        return Structure()
+    found, step, sub_step = Structure(frames=0), _Steps(PARTS), _Steps(SUB_BLOCKS)
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at, frames = 13 + _colours(flags), 0
     while at < len(data):
-        block = data[at]
+        step()
+        block, start = data[at], at
         at += 1
         if block == 0x3B:
-            return Structure(True, frames, 0, width, height)
+            found.complete = True
+            break
         if block == 0x2C and at + 9 < len(data):
             frames += 1
-            at = _after_sub_blocks(data, at + 10 + _colours(data[at + 8]))
+            left, top, across, down = struct.unpack_from("<4H", data, at)
+            # Decoders enlarge the canvas for a frame that sticks out of it.
+            width, height = max(width, left + across), max(height, top + down)
+            at = _after_sub_blocks(data, at + 10 + _colours(data[at + 8]), sub_step)
+            found.coded += at - start if frames == 1 else 0
         elif block == 0x21:
-            at = _after_sub_blocks(data, at + 1)
+            at = _after_sub_blocks(data, at + 1, sub_step)
+            if data[start + 1 : start + 2] == b"\xfe":
+                found.texts += 1
+                found.text += at - start
+            else:
+                found.metadata += at - start
         elif block != 0x00:  # some writers pad between blocks with zeros
             break
-    return Structure(False, frames, 0, width, height)
+    found.frames = frames
+    found.claim(width, height)
+    return found
 
 
 def _colours(flags: int) -> int:
@@ -138,51 +303,79 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _after_sub_blocks(data: bytes, at: int) -> int:
+def _after_sub_blocks(data: bytes, at: int, step: _Steps) -> int:
     end = len(data)
     while at < end and data[at]:
+        step()
         at += data[at] + 1
     return at + 1
 
 
 def _webp(data: bytes) -> Structure:
     if len(data) < 30:
-        return Structure(False)
-    complete = 8 + int.from_bytes(data[4:8], "little") <= len(data)
-    width = height = None
-    kind = data[12:16]
-    if kind == b"VP8X":
-        width = int.from_bytes(data[24:27], "little") + 1
-        height = int.from_bytes(data[27:30], "little") + 1
-    elif kind == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    elif kind == b"VP8 ":
-        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
-    at, frames = 12, 0
-    while at + 8 <= len(data):
-        frames += data[at : at + 4] == b"ANMF"
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        return Structure()
+    found, step, at, frames = Structure(), _Steps(PARTS), 12, 0
+    end = 8 + int.from_bytes(data[4:8], "little")
+    while at + 8 <= min(end, len(data)):
+        step()
+        kind, length = struct.unpack_from("<4sI", data, at)
+        body = data[at + 8 : at + 18]
+        if kind in (b"VP8X", b"VP8L", b"VP8 ") and len(body) == 10:
+            found.claim(*_webp_canvas(kind, body))
+        if kind in (b"VP8L", b"VP8 ", b"ALPH"):
+            found.coded += length
+        elif kind == b"ANMF":
+            frames += 1
+            found.coded += length if frames == 1 else 0
+        elif kind == b"ICCP":
+            found.profile += length
+        elif kind in (b"EXIF", b"XMP "):
+            found.metadata += length
         at += 8 + length + (length & 1)
-    return Structure(complete, max(1, frames), 0, width, height)
+    found.complete = end <= len(data)
+    found.frames = max(1, frames)
+    return found
+
+
+def _webp_canvas(kind: bytes, body: bytes) -> tuple[int, int]:
+    if kind == b"VP8X":
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", body, 6)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _avif(data: bytes) -> Structure:
-    at, end, pixels = 0, len(data), False
-    depth = 8
-    mark = data.find(b"av1C", 0, 65536)
-    if 0 <= mark < end - 6:
-        flags = data[mark + 6]
-        depth = 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+    found, step, at, end = Structure(), _Steps(PARTS), 0, len(data)
     while at + 8 <= end:
-        length, header = int.from_bytes(data[at : at + 4], "big"), 8
+        step()
+        length, kind, header = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
         if length == 1:
             length, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         elif length == 0:
             length = end - at
         if length < header:
             break
-        # A file cut between two boxes is whole boxes too, but has no media data.
-        pixels |= data[at + 4 : at + 8] == b"mdat"
+        if kind == b"mdat":
+            found.coded += length - header
+        elif kind in (b"meta", b"moov"):
+            _avif_claims(found, data, at, min(at + length, end))
         at += length
-    return Structure(pixels and at == end, bit_depth=depth)
+    # A file cut between two boxes is whole boxes too, but has no media data.
+    found.complete = found.coded > 0 and at == end
+    return found
+
+
+def _avif_claims(found: Structure, data: bytes, at: int, end: int) -> None:
+    """What the properties inside a box say. Bytes that look like one by chance count, too."""
+    found.metadata += end - at
+    for size in _ISPE.finditer(data, at, end):
+        found.claim(*(int.from_bytes(side, "big") for side in size.groups()))
+    for box in _PROFILE_BOX.finditer(data, at, end):
+        found.profile = max(found.profile, int.from_bytes(box.group(1), "big"))
+    mark = data.find(b"av1C", at, end - 3)
+    if mark >= 0:
+        flags = data[mark + 6]
+        found.bit_depth = 8 if not flags & 0x40 else 12 if flags & 0x20 else 10

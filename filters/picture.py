@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,42 +19,46 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from filters.containers import Structure, other_picture, sniff, structure
+from filters.archive import Archive
+from filters.containers import Structure, check, other_picture, sniff, structure
+from filters.limits import Limits, PictureError, check_frames, check_size
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["Limits", "Picture", "PictureError", "sniff"]
+__all__ = ["Examined", "Limits", "Picture", "PictureError", "examine", "sniff"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What is decoded at all. Everything over a limit is a :class:`PictureError`."""
+class Examined:
+    """A file whose header promises one picture within the limits; nothing is decoded yet."""
 
-    max_pixels: int = 100_000_000
-    """Width x height of one frame, read from the header before any pixel is decoded."""
-    max_frames: int = 1000
-    max_bytes: int = 200_000_000
-    max_scans: int = 100
-    """Passes of a progressive JPEG: each costs a decode of its own, however few its bytes."""
-    formats: tuple[str, ...] = ("jpg", "png", "webp", "avif", "gif")
+    data: bytes
+    format: str
+    structure: Structure
 
 
-class PictureError(Exception):
-    """These bytes give no picture. ``reason`` is what the catalog stores.
+def examine(source: Path | bytes, limits: Limits | None = None) -> Examined:
+    """Look at a file's structure alone: cheap, bounded, and no decoder is run.
 
-    ``not_an_image format_not_allowed truncated too_many_pixels too_many_frames too_many_scans
-    too_many_bytes decode_error out_of_memory``. The last is the machine's trouble, not the file's.
-    ``width`` and ``height`` are kept where the header gave them.
+    Raises PictureError for whatever can be told so far, and OSError where ``source`` cannot be
+    read.
     """
-
-    def __init__(
-        self, reason: str, message: str = "", *, width: int | None = None, height: int | None = None
-    ) -> None:
-        super().__init__(message or reason.replace("_", " "))
-        self.reason = reason
-        self.width = width
-        self.height = height
+    limits = limits or Limits()
+    data = source if isinstance(source, bytes) else _read(source, limits.max_bytes)
+    if len(data) > limits.max_bytes:
+        raise PictureError("too_many_bytes", f"over {limits.max_bytes} bytes")
+    header = data[:64]
+    format = sniff(header)
+    if format is None:
+        raise PictureError("format_not_allowed" if other_picture(header) else "not_an_image")
+    if format not in limits.formats:
+        raise PictureError("format_not_allowed", f"{format} is not among the formats allowed")
+    if format == "zip":
+        return Examined(data, format, Structure())
+    found = structure(format, data)
+    check(found, limits)
+    return Examined(data, format, found)
 
 
 class Picture:
@@ -69,7 +73,7 @@ class Picture:
         self, image: Image.Image, format: str, frames: int, bit_depth: int, bytes: int
     ) -> None:
         self.format = format
-        """``jpg png webp avif gif``, by the bytes and not by a name."""
+        """``jpg png webp avif gif zip``, by the bytes and not by a name."""
         self.bytes = bytes
         self.width, self.height = image.size
         """As stored, before the EXIF orientation."""
@@ -99,26 +103,20 @@ class Picture:
         Raises PictureError for anything that is not one whole picture within the limits, and
         OSError where ``source`` cannot be read.
         """
+        return cls.decode(examine(source, limits), limits)
+
+    @classmethod
+    def decode(cls, examined: Examined, limits: Limits | None = None) -> Picture:
+        """Decode in full what :func:`examine` let pass. Raises PictureError."""
         limits = limits or Limits()
-        data = source if isinstance(source, bytes) else _read(source, limits.max_bytes)
-        if len(data) > limits.max_bytes:
-            raise PictureError("too_many_bytes", f"{len(data)} bytes")
-        header = data[:64]
-        format = sniff(header)
-        if format is None:
-            raise PictureError("format_not_allowed" if other_picture(header) else "not_an_image")
-        if format not in limits.formats:
-            raise PictureError("format_not_allowed", f"{format} is not among the formats allowed")
-        found = structure(format, data)
-        _check_size(found.width, found.height, limits)
-        if (found.frames or 1) > limits.max_frames:
-            raise PictureError("too_many_frames", f"{found.frames} frames")
-        if found.scans > limits.max_scans:
-            raise PictureError("too_many_scans", f"{found.scans} scans")
-        if not found.complete:
-            raise PictureError("truncated", width=found.width, height=found.height)
-        image, frames = _decode(data, format, found, limits)
-        return cls(image, format, frames, found.bit_depth, len(data))
+        if examined.format == "zip":
+            return _first_of(examined.data, limits)
+        image, frames = _decode(examined, limits)
+        size, format, found = len(examined.data), examined.format, examined.structure
+        try:
+            return cls(image, format, frames, found.bit_depth, size)
+        except Exception as error:  # as in _decode: what a header says is read only here
+            raise _undecodable(error, image.size) from error
 
     @property
     def display_width(self) -> int:
@@ -140,11 +138,14 @@ class Picture:
         if self._rgb is None:
             if self._image is None:
                 raise ValueError("the picture is closed")
-            rgb = _flatten(self._image)
-            # Only one copy of the pixels is held on to: what was decoded is not needed again.
-            self._image = None
-            turn = _TURNS[self.orientation - 1]
-            self._rgb = rgb if turn is None else rgb.transpose(turn)
+            try:
+                rgb = _flatten(self._image)
+                # One copy of the pixels is held on to: what was decoded is not needed again.
+                self._image = None
+                turn = _TURNS[self.orientation - 1]
+                self._rgb = rgb if turn is None else rgb.transpose(turn)
+            except Exception as error:
+                raise _undecodable(error, (self.width, self.height)) from error
         return self._rgb
 
     @property
@@ -207,43 +208,60 @@ def _read(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-def _check_size(width: int | None, height: int | None, limits: Limits) -> None:
-    if width and height and width * height > limits.max_pixels:
-        raise PictureError(
-            "too_many_pixels", f"{width} x {height} pixels", width=width, height=height
-        )
-
-
-def _decode(data: bytes, format: str, found: Structure, limits: Limits) -> tuple[Image.Image, int]:
+def _decode(examined: Examined, limits: Limits) -> tuple[Image.Image, int]:
     """The first frame in full, and how many there are.
 
     Only the decoder of the sniffed format ever sees the bytes.
     """
     image: ImageFile | None = None
+    format, found = examined.format, examined.structure
     try:
         # Image.open would also try the formats built on these (multi-picture JPEG, say) and warn
         # of sizes by a global limit; the class itself does neither, and our limit holds instead.
-        image = _decoder(format)(io.BytesIO(data))
-        _check_size(*image.size, limits)
+        image = _decoder(format)(io.BytesIO(examined.data))
+        check_size(*image.size, limits)
+        if 0 in image.size:
+            raise PictureError("decode_error", "an empty canvas")
         # Counting a GIF's frames by Pillow decodes them; the walk through the file has counted.
         frames: int = found.frames or vars(image).get("n_frames", 1)
-        if frames > limits.max_frames:
-            raise PictureError("too_many_frames", f"{frames} frames")
+        check_frames(frames, image.width * image.height, limits)
         image.load()
         # These readers keep the file and canvases of their own: take the pixels alone.
         keeps = frames > 1 or format in ("webp", "avif", "gif")
         return (image.copy() if keeps else image), frames
     except PictureError:
         raise
-    except MemoryError as error:
-        raise PictureError("out_of_memory") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError("too_many_pixels", str(error)) from error
     except Exception as error:
         # Hostile bytes make Pillow raise nearly anything; each kind means the same to us.
-        width, height = image.size if image is not None else (None, None)
+        raise _undecodable(error, image.size if image is not None else None) from error
+
+
+def _undecodable(error: Exception, size: tuple[int, int] | None) -> PictureError:
+    """What an exception of Pillow means, with the size where one is known."""
+    width, height = size or (None, None)
+    if isinstance(error, MemoryError):
+        reason = "out_of_memory"
+    elif isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        reason = "too_many_pixels"
+    else:
         reason = "truncated" if "truncated" in str(error).lower() else "decode_error"
-        raise PictureError(reason, str(error), width=width, height=height) from error
+    return PictureError(reason, str(error), width=width, height=height)
+
+
+def _first_of(data: bytes, limits: Limits) -> Picture:
+    """The first frame of an ugoira as the picture, once all of them are known to be whole."""
+    archive = Archive(data)
+    frames = archive.frames()
+    first = Picture.open(next(frames), replace(limits, formats=("jpg", "png")))
+    try:
+        for _ in frames:
+            pass
+        check_frames(len(archive.names), first.width * first.height, limits)
+    except PictureError:
+        first.close()
+        raise
+    first.format, first.frames, first.bytes = "zip", len(archive.names), len(data)
+    return first
 
 
 def _decoder(format: str) -> type[ImageFile]:
@@ -262,7 +280,10 @@ def _decoder(format: str) -> type[ImageFile]:
 
 
 def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # a corrupt block says nothing, and does not cost the picture
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
@@ -12,6 +15,14 @@ from filters.base import Claims, Filter, Measures, Rejection
 
 if TYPE_CHECKING:
     from filters.picture import Picture
+
+
+log = logging.getLogger(__name__)
+
+FAILED = "filter_failed"
+"""The reason where a filter raised: a trouble of ours that says nothing of the work."""
+_NO_RESOURCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
+"""Troubles of this machine, which a filter only happened to meet."""
 
 
 class PolicyError(ValueError):
@@ -53,11 +64,14 @@ def _plain(value: Any) -> Any:
 class Judge:
     """The filters in their order: prescreens, measures and judges a work as one.
 
-    The verdict is a pure function of (claims, measures, policy): :meth:`verdict`.
+    The verdict is a pure function of (claims, measures, policy): :meth:`verdict`. A filter that
+    raises costs the work in hand: the objection is then :data:`FAILED` by that filter, unless
+    another filter objects. For a forced one (content safety) it stands whatever the others say.
     """
 
     def __init__(self, filters: Iterable[Filter]) -> None:
         self.filters: tuple[Filter, ...] = tuple(sorted(filters, key=lambda f: (f.order, f.name)))
+        self._logged: set[tuple[str, str]] = set()
 
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
         """Make a policy from ``{"resolution": {"min_side": 768}, …, "allow": ["comic"]}``.
@@ -81,20 +95,27 @@ class Judge:
         return {reason: line for f in self.filters for reason, line in f.reasons.items()}
 
     def measure(self, picture: Picture) -> dict[str, Measures]:
-        """What every filter measures, by filter name, each with its ``version``."""
+        """What every filter measures, by filter name, each with its ``version``.
+
+        Of a filter that raised, ``failed`` says why. Raises PictureError and MemoryError.
+        """
         out: dict[str, Measures] = {}
         for filter in self.filters:
-            if measured := filter.measure(picture):
-                out[filter.name] = {"version": filter.version, **measured}
+            try:
+                measured = _checked_measures(filter.measure(picture))
+            except Exception as error:
+                out[filter.name] = {
+                    "version": filter.version,
+                    "failed": self._failure(filter, error),
+                }
+            else:
+                if measured:
+                    out[filter.name] = {"version": filter.version, **measured}
         return out
 
     def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
         """The first objection to what the source says of the work."""
-        for filter in self.filters:
-            rejection = self._stands(filter, filter.prescreen(claims, policy), policy)
-            if rejection is not None:
-                return rejection
-        return None
+        return self._first(policy, lambda f: f.prescreen(claims, policy))
 
     def verdict(
         self, claims: Claims, measures: Mapping[str, Measures], policy: Policy
@@ -103,23 +124,65 @@ class Judge:
 
         A filter that measured the picture judges it; the others say what they say of the claims.
         """
-        for filter in self.filters:
-            measured = measures.get(filter.name)
-            found = (
-                filter.judge(claims, measured, policy)
-                if measured
-                else filter.prescreen(claims, policy)
-            )
-            rejection = self._stands(filter, found, policy)
-            if rejection is not None:
-                return rejection
-        return None
 
-    @staticmethod
-    def _stands(filter: Filter, found: Rejection | None, policy: Policy) -> Rejection | None:
-        if found is None or (found.reason in policy.allow and not filter.forced):
-            return None
-        return dataclasses.replace(found, by=filter.name)
+        def judged(filter: Filter) -> Rejection | None:
+            measured = measures.get(filter.name)
+            if not measured:
+                return filter.prescreen(claims, policy)
+            if "failed" in measured:
+                return Rejection(FAILED, measured["failed"])
+            return filter.judge(claims, measured, policy)
+
+        return self._first(policy, judged)
+
+    def _first(self, policy: Policy, ask: Callable[[Filter], Rejection | None]) -> Rejection | None:
+        failed: Rejection | None = None
+        for filter in self.filters:
+            try:
+                found = ask(filter)
+                if found is None or (found.reason in policy.allow and not filter.forced):
+                    continue
+                found = dataclasses.replace(found, by=filter.name)
+            except Exception as error:
+                found = Rejection(FAILED, self._failure(filter, error), by=filter.name)
+            if found.reason != FAILED or filter.forced:
+                return found
+            failed = failed or found
+        return failed
+
+    def _failure(self, filter: Filter, error: Exception) -> str:
+        """One line on what a filter raised; each kind is logged in full once."""
+        if _is_no_filters_fault(error):
+            raise error
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        if (filter.name, type(error).__name__) not in self._logged:
+            self._logged.add((filter.name, type(error).__name__))
+            log.error("the filter %s failed: %s", filter.name, what, exc_info=error)
+        return what
+
+
+def failed_measures(measures: Mapping[str, Measures]) -> bool:
+    """Whether some filter could not measure a picture."""
+    return any("failed" in measured for measured in measures.values())
+
+
+def _checked_measures(measured: Measures) -> Measures:
+    """What a filter measured, fit to be kept as JSON. Raises TypeError and ValueError."""
+    for name, value in measured.items():
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise TypeError(f"{name} is measured as {type(value).__name__}, which JSON has not")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is measured as {value}, which JSON has not")
+    return measured
+
+
+def _is_no_filters_fault(error: Exception) -> bool:
+    # A picture that turns out to be broken, and what this machine lacks, have reasons of their own.
+    from filters.picture import PictureError
+
+    if isinstance(error, OSError):
+        return error.errno in _NO_RESOURCE
+    return isinstance(error, (MemoryError, PictureError))
 
 
 def _options(filter: Filter, values: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from storage.platform import fsync_dir, fsync_file
+from storage.suspects import Suspects
 
 EXTENSIONS = frozenset({"jpg", "png", "webp", "avif", "gif"})
 """Formats a file may be kept in. Names come from the decoder, never from the network."""
@@ -21,6 +22,7 @@ class FileStore:
         self.root = workspace / "files"
         self.tmp = self.root / "tmp"
         self.tmp.mkdir(parents=True, exist_ok=True)
+        self.suspects = Suspects(self.root / "suspects")
 
     def temp(self) -> Path:
         """A fresh name for an arriving file; the writer of it opens it exclusively."""
@@ -43,11 +45,15 @@ class FileStore:
         return final
 
     def clear_tmp(self) -> int:
-        """Remove what a killed run left behind while it was arriving."""
+        """Remove what a killed run left behind while it was arriving; returns how many.
+
+        What it was decoding when it ended is suspected of having ended it.
+        """
         removed = 0
-        for path in self.tmp.iterdir():
-            path.unlink()
-            removed += 1
+        for path in list(self.tmp.iterdir()):
+            if not self.suspects.take(path):
+                path.unlink()
+                removed += 1
         return removed
 
     def sweep(self, since: float, known: Callable[[Sequence[str]], set[str]]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from crawler import plugins
 from crawler.cli.output import printable
 from filters.picture import Limits, Picture, PictureError
-from filters.policy import Judge, Policy
+from filters.policy import FAILED, Judge, Policy
 from storage.records import Candidate, Rung
 
 _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif"))
@@ -75,7 +75,7 @@ def _look(path: Path, judge: Judge, policy: Policy) -> dict[str, Any]:
     rejection = judge.verdict(work, look["measured"], policy)
     if rejection is not None:
         look |= {
-            "type": "rejected",
+            "type": "failed" if rejection.reason == FAILED else "rejected",
             "reason": rejection.reason,
             "value": rejection.measured,
             "threshold": rejection.threshold,
