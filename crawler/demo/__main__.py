@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,6 +21,11 @@ import click
 )
 @click.option("--posts", type=click.IntRange(1), help="Serve this many simple posts instead.")
 @click.option("--latency", default=0.0, help="Milliseconds before every answer.")
+@click.option(
+    "--faults",
+    type=click.Choice(["flaky", "hostile"]),
+    help="Let things go wrong: some that pass, or some that are meant to harm.",
+)
 def main(
     port: int,
     cdn_port: int,
@@ -27,12 +33,13 @@ def main(
     pictures: Path | None,
     posts: int | None,
     latency: float,
+    faults: str | None,
 ) -> None:
     """Serve a stand-in for Danbooru on loopback until interrupted.
 
     Prints one JSON line with base_url, cdn_url and allow_hosts when it is ready.
     """
-    asyncio.run(_serve(port, cdn_port, ledger, pictures, posts, latency / 1000))
+    asyncio.run(_serve(port, cdn_port, ledger, pictures, posts, latency / 1000, faults))
 
 
 async def _serve(
@@ -42,9 +49,11 @@ async def _serve(
     pictures: Path | None,
     posts: int | None,
     latency: float,
+    plan: str | None,
 ) -> None:
     # Imported here: the processes that draw import this module and need no server.
     from crawler.demo.faults import Faults
+    from crawler.demo.plans import PLANS
     from crawler.demo.site import DemoSite
     from crawler.demo.world import big_world, default_world, pictures_world
 
@@ -54,7 +63,8 @@ async def _serve(
         world = await asyncio.to_thread(big_world, posts)
     else:
         world = await asyncio.to_thread(default_world)
-    faults = Faults(latency=latency)
+    faults = PLANS[plan] if plan else Faults()
+    faults = replace(faults, latency=latency or faults.latency)
     async with DemoSite(
         world, faults=faults, port=port, cdn_port=cdn_port, ledger_file=ledger
     ) as site:

@@ -52,6 +52,8 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
+    """Seconds that its Retry-After tells the client to stay away."""
 
 
 def of_json(value: Any, status: int = 200) -> Answer:

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+
+from crawler.demo.bombs import bomb
+
+FOR_EVER = 1_000_000_000
+"""``Fault.times`` of what goes on from its ``nth`` request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,144 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Sent elsewhere."""
+    """Sent elsewhere, with a body of ``body`` bytes that nobody needs."""
 
     location: str
     code: int = 302
+    body: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """Redirected within the host ``count`` times, then served; None: to itself for ever."""
+
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """So many bytes at a time: of the body or, with ``head``, of the status line and headers."""
+
+    bytes: int = 1
+    every: float = 0.1
+    head: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDelimited:
+    """No length is told: the body ends with the connection, after a share of it, in an orderly
+    way or with a reset."""
+
+    share: float = 1.0
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """The length that is told is a share of the body; the whole body and ``extra`` are sent."""
+
+    share: float = 1.0
+    extra: bytes = field(default=bytes(1000), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The right body with other or further headers; the value None takes a header away."""
+
+    headers: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bomb:
+    """A small compressed body that unpacks to ``size`` zeros, told as Content-Encoding."""
+
+    encoding: Literal["gzip", "deflate", "br", "zstd"] = "gzip"
+    size: int = 2**25
+    data: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Packed here and once: a server that packs while it answers keeps others waiting.
+        object.__setattr__(self, "data", bomb(self.encoding, self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Informational:
+    """So many interim answers (100 Continue, 103 Early Hints) before the right one; None: it never
+    comes."""
+
+    code: int = 103
+    count: int | None = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The file has become another one: with an ETag of its own, or with that of the first."""
+
+    data: bytes = field(repr=False)
+    same_etag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRange:
+    """A request for a part is answered with the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseRange:
+    """A 206 that is not what was asked for.
+
+    Its bytes begin ``shift`` later, which Content-Range tells only if it ``admits`` it; ``total``
+    is added to the length of the whole; ``etag`` replaces the validator. Whole answers stay as
+    they are.
+    """
+
+    shift: int = 0
+    admits: bool = False
+    total: int = 0
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoil:
+    """Posts in a JSON answer with other fields: ``posts`` is raw JSON by id and key.
+
+    ``twice`` leaves the right value before the other one.
+    """
+
+    posts: Mapping[int, Mapping[str, str]]
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """The right JSON, with blanks up to so many bytes."""
+
+    size: int = 17_000_000
 
 
 Action: TypeAlias = (
-    Status | Truncate | Reset | Delay | Stall | Html | EmptyPage | Corrupt | Body | Redirect
+    Status
+    | Truncate
+    | Reset
+    | Delay
+    | Stall
+    | Html
+    | EmptyPage
+    | Corrupt
+    | Body
+    | Redirect
+    | Hops
+    | Drip
+    | CloseDelimited
+    | Overlong
+    | Headers
+    | Bomb
+    | Informational
+    | Version
+    | IgnoreRange
+    | FalseRange
+    | Spoil
+    | Padded
 )
 
 
@@ -100,14 +235,16 @@ class Fault:
     """One thing that goes wrong.
 
     ``match`` is a glob on the path, ``query`` one on the decoded query string, ``post`` the id of
-    the post whose page or file is asked for. ``nth`` counts the requests of one URL from 1 (None:
-    all of them), ``times`` is how many in a row from there. ``chance`` leaves the rest alone.
+    the post whose page or file is asked for. ``ranged`` asks for requests with a Range, or without.
+    ``nth`` counts the requests of one URL from 1 (None: all of them), ``times`` is how many in a
+    row from there. ``chance`` leaves the rest alone.
     """
 
     do: Action
     match: str = "*"
     query: str = "*"
     post: int | None = None
+    ranged: bool | None = None
     nth: int | None = None
     times: int = 1
     chance: float = 1.0
@@ -137,7 +274,9 @@ class Course:
     plan: Faults
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def next(self, path: str, query: str, post: int | None) -> tuple[float, Action | None]:
+    def next(
+        self, path: str, query: str, post: int | None, *, ranged: bool = False
+    ) -> tuple[float, Action | None]:
         """Count one request. Returns the seconds to wait and what goes wrong, if anything."""
         self.asked[path, query] += 1
         occurrence = self.asked[path, query]
@@ -147,6 +286,7 @@ class Course:
                 fnmatchcase(path, fault.match)
                 and fnmatchcase(query, fault.query)
                 and (fault.post is None or fault.post == post)
+                and (fault.ranged is None or fault.ranged == ranged)
                 and (fault.nth is None or fault.nth <= occurrence < fault.nth + fault.times)
                 and self._draw("chance", number, path, query, occurrence) < fault.chance
             ):

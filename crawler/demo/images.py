@@ -74,40 +74,47 @@ class Images:
         )
 
     def _file(self, asked: Asked, media: Media) -> Answer:
-        data, kind = media.read(), TYPES[media.ext]
-        etag = f'"{media.md5}"'
-        headers = {
-            "Accept-Ranges": "bytes",
-            "ETag": etag,
-            "Last-Modified": self._modified,
-            "Cache-Control": "public, max-age=31536000",
-        }
-        if asked.headers.get("if-none-match") in (etag, "*"):
-            return Answer(304, b"", kind, headers)
-        wanted = _RANGE.fullmatch(asked.headers.get("range", ""))
-        if wanted is None or not any(wanted.groups()) or not self._unchanged(asked, etag):
-            return Answer(200, data, kind, headers)
-        size = len(data)
-        if wanted[1]:
-            start, end = int(wanted[1]), min(int(wanted[2] or size), size - 1)
-        else:
-            start, end = max(0, size - int(wanted[2])), size - 1
-        if start > end:
-            return Answer(416, b"", "text/plain", headers | {"Content-Range": f"bytes */{size}"})
-        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-        return Answer(206, data[start : end + 1], kind, headers)
+        return in_range(asked, media.read(), TYPES[media.ext], f'"{media.md5}"', self._modified)
 
-    def _unchanged(self, asked: Asked, etag: str) -> bool:
-        """Whether the version named by If-Range is the one we have."""
-        condition = asked.headers.get("if-range")
-        if condition is None or condition == etag:
-            return True
-        if condition.startswith(('"', "W/")):
-            return False
-        try:
-            return parsedate_to_datetime(condition) == self.world.made_at
-        except ValueError:
-            return False
+
+def in_range(asked: Asked, data: bytes, kind: str, etag: str, modified: str) -> Answer:
+    """A file, or the part of it that is asked for: 200, 206, 304 or 416.
+
+    ``kind`` is its media type, ``modified`` an HTTP date.
+    """
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Last-Modified": modified,
+        "Cache-Control": "public, max-age=31536000",
+    }
+    if asked.headers.get("if-none-match") in (etag, "*"):
+        return Answer(304, b"", kind, headers)
+    wanted = _RANGE.fullmatch(asked.headers.get("range", ""))
+    if wanted is None or not any(wanted.groups()) or not _unchanged(asked, etag, modified):
+        return Answer(200, data, kind, headers)
+    size = len(data)
+    if wanted[1]:
+        start, end = int(wanted[1]), min(int(wanted[2] or size), size - 1)
+    else:
+        start, end = max(0, size - int(wanted[2])), size - 1
+    if start > end:
+        return Answer(416, b"", "text/plain", headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+    return Answer(206, data[start : end + 1], kind, headers)
+
+
+def _unchanged(asked: Asked, etag: str, modified: str) -> bool:
+    """Whether the version named by If-Range is the one we have."""
+    condition = asked.headers.get("if-range")
+    if condition is None or condition == etag:
+        return True
+    if condition.startswith(('"', "W/")):
+        return False
+    try:
+        return parsedate_to_datetime(condition) == parsedate_to_datetime(modified)
+    except ValueError:
+        return False
 
 
 def _text(status: int, text: str) -> Answer:

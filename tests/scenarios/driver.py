@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crawler.demo.faults import Faults
 from crawler.demo.ledger import Ledger
 from crawler.demo.posts import World
 from crawler.demo.site import DemoSite, ThreadedDemoSite
 
+ROOT = Path(__file__).parent.parent.parent
 CONTACT = "scenario@example.org"
 TIMEOUT = 90.0
 
@@ -39,12 +41,14 @@ def address(site: DemoSite) -> Address:
     return Address(site.base_url, site.cdn_url)
 
 
-def serving(world: World, place: Address | None = None) -> ThreadedDemoSite:
+def serving(
+    world: World, place: Address | None = None, faults: Faults | None = None
+) -> ThreadedDemoSite:
     """A demo site in a thread, where an earlier one listened if one is given."""
     ports = (
         [urlsplit(url).port or 0 for url in (place.base_url, place.cdn_url)] if place else [0, 0]
     )
-    return ThreadedDemoSite(DemoSite(world, port=ports[0], cdn_port=ports[1]))
+    return ThreadedDemoSite(DemoSite(world, faults=faults, port=ports[0], cdn_port=ports[1]))
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Trawl:
     home: Path
     site: Address | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = TIMEOUT
+    """Seconds that a command may take."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -104,7 +110,7 @@ class Trawl:
         began = time.monotonic()
         process = self.start(*words)
         try:
-            out, err = process.communicate(timeout=TIMEOUT)
+            out, err = process.communicate(timeout=self.timeout)
         finally:
             kill(process)
         done = Done(process.returncode, out, err, time.monotonic() - began)
@@ -134,15 +140,24 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 @dataclass
 class DemoProcess:
-    """``python -m crawler.demo`` with its ledger in a file."""
+    """``python -m crawler.demo``, or another module that serves, with its ledger in a file."""
 
     ledger_file: Path
     words: Sequence[str] = ()
+    module: str = "crawler.demo"
     address: Address = field(init=False)
 
     def __enter__(self) -> DemoProcess:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "crawler.demo", "--ledger", str(self.ledger_file), *self.words],
+            [
+                sys.executable,
+                "-m",
+                self.module,
+                "--ledger",
+                str(self.ledger_file.absolute()),
+                *self.words,
+            ],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,

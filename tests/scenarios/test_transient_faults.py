@@ -1,204 +1,161 @@
-"""Trouble that passes: every obtainable file arrives, and nothing faulty is ever accepted."""
+"""Trouble with files: what passes costs nothing, what stays is told, and the rest is unharmed."""
 
 from __future__ import annotations
-
-import signal
-import time
-from pathlib import Path
 
 import pytest
 
 from crawler.demo.faults import (
     Action,
+    Body,
+    Bomb,
+    CloseDelimited,
     Corrupt,
-    EmptyPage,
+    Delay,
+    Drip,
     Fault,
-    Faults,
+    Headers,
+    Hops,
     Html,
+    Informational,
+    Overlong,
+    Redirect,
     Reset,
+    Stall,
     Status,
     Truncate,
+    Version,
 )
-from crawler.demo.ledger import Entry, Ledger
-from crawler.demo.posts import Post, World
-from crawler.demo.world import REIMU
-from tests.scenarios.conftest import Serve
-from tests.scenarios.driver import Trawl, address, serving, wait_for
-from tests.scenarios.outcome import Outcome, assert_sound, outcome
-from tests.scenarios.worlds import file_of, reimu_posts
+from tests.scenarios.faulty import Crawled, crawl_with
 
-OWN_TROUBLE = {"replaced", "error_once", "truncated_once"}
-"""Kinds whose files have a fault already."""
-CRAWL = ("crawl", "danbooru", REIMU, "-w", "set", "--want", "30")
-
-FILE_TROUBLE: dict[str, Action] = {
-    "500": Status(500),
-    "502 as a web page": Status(502, html=True),
-    "503": Status(503),
-    "429 with Retry-After": Status(429, retry_after=2),
-    "429 with a date": Status(429, retry_after=3, dated=True),
-    "503 with Retry-After": Status(503, retry_after=2),
+CLOUDFLARE = (520, 521, 522, 523, 524)
+PASSING: dict[str, Action] = {
+    **{f"status {code}": Status(code) for code in (408, 425, 500, 502, 503, 504, *CLOUDFLARE)},
+    "429 with nothing said": Status(429),
     "cut short": Truncate(0.6),
     "cut short with its own length": Truncate(0.6, honest=True),
+    "cut by a close, no length told": CloseDelimited(0.6),
+    "cut by a reset, no length told": CloseDelimited(0.6, reset=True),
+    "longer than was told": Overlong(0.6),
     "reset before the first byte": Reset(0.0),
     "reset in the middle": Reset(0.5),
+    "no answer": Delay(5),
+    "silence in the middle": Stall(0.5, 5),
+    "a body that drips": Drip(100, 0.05),
+    "headers that drip": Drip(1, 0.1, head=True),
     "a web page with status 200": Html(),
+    "called a web page": Headers({"Content-Type": "text/html"}),
     "some bytes wrong": Corrupt(40),
+    "another version of the file": Version(b"\xff\xd8\xff\xe0" + bytes(5000)),
+    "the same length, another picture": Corrupt(20_000, seed=1),
+    "an empty body": Truncate(0.0, honest=True),
+    "redirected to itself": Hops(),
 }
-LIST_TROUBLE: dict[str, Action] = {
-    "500": Status(500),
-    "503": Status(503),
-    "429 with Retry-After": Status(429, retry_after=2),
-    "429 from the web server, with nothing said": Status(429, html=True),
-    "cut JSON": Truncate(0.7),
-    "cut JSON with its own length": Truncate(0.7, honest=True),
-    "reset": Reset(0.0),
-    "a web page with status 200": Html(),
-    "an empty page": EmptyPage(),
+LASTING: dict[str, tuple[Action, *tuple[str, ...]]] = {
+    "not found": (Status(404), "http_404"),
+    "gone": (Status(410), "http_410"),
+    "for legal reasons": (Status(451), "http_451"),
+    "a range nobody asked for": (Status(416), "http_416"),
+    "a redirect to nowhere": (Status(302), "http_302"),
+    "500": (Status(500), "http_5xx"),
+    "522": (Status(522), "http_5xx"),
+    "cut short": (Truncate(0.5), "truncated"),
+    "an empty body": (Truncate(0.0, honest=True), "size_mismatch"),
+    "cut short with its own length": (Truncate(0.5, honest=True), "size_mismatch"),
+    "cut by a close, no length told": (CloseDelimited(0.6), "size_mismatch"),
+    "cut by a reset, no length told": (CloseDelimited(0.6, reset=True), "truncated"),
+    "longer than was told": (Overlong(0.6), "size_mismatch", "connect_failed"),
+    "reset before the first byte": (Reset(0.0), "connect_failed"),
+    "reset in the middle": (Reset(0.5), "truncated"),
+    "no answer": (Delay(5), "timeout"),
+    "silence in the middle": (Stall(0.5, 5), "timeout"),
+    "a body that drips": (Drip(100, 0.05), "timeout"),
+    "headers that drip": (Drip(1, 0.1, head=True), "timeout"),
+    "interim answers without end": (Informational(103, None), "timeout"),
+    "a web page with status 200": (Html(), "not_an_image"),
+    "JSON called a picture": (Body(b'{"error": "no such key"}'.ljust(50_000)), "size_mismatch"),
+    "some bytes wrong": (Corrupt(40), "md5_mismatch"),
+    "another version of the file": (Version(bytes(50_000)), "size_mismatch"),
+    "redirected to itself": (Hops(), "too_many_redirects"),
+    "redirected six times": (Hops(6), "too_many_redirects"),
+    "redirected to a mail address": (Redirect("mailto:a@example.org"), "bad_url"),
+    "a gzip bomb": (Bomb("gzip"), "bad_encoding"),
+    "a deflate bomb": (Bomb("deflate"), "bad_encoding"),
+    "a brotli bomb": (Bomb("br", 2**33), "bad_encoding"),
+    "a zstd bomb": (Bomb("zstd", 2**33), "bad_encoding"),
+    "kept out of training sets": (Headers({"X-Robots-Tag": "noai"}), "noai"),
+    "pictures kept out of training sets": (Headers({"X-Robots-Tag": "noimageai"}), "noai"),
+    "kept out of indexes": (Headers({"X-Robots-Tag": "noindex"}), "noindex"),
+    "pictures kept out of indexes": (Headers({"X-Robots-Tag": "noimageindex"}), "noindex"),
+}
+SMUGGLED: dict[str, Action] = {
+    "more bytes behind the file": Overlong(),
+    "another answer behind the file": Overlong(
+        extra=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Type: image/png\r\n\r\nsmuggled!"
+    ),
+}
+HARMLESS: dict[str, Action] = {
+    "no length told": CloseDelimited(),
+    "called a download": Headers({"Content-Type": "application/octet-stream"}),
+    "called text": Headers({"Content-Type": "text/plain"}),
+    "called another kind of picture": Headers({"Content-Type": "image/png"}),
+    "early hints": Informational(103, 50),
+    "continue, continue": Informational(100, 50),
+    "redirected five times": Hops(5),
+    "a little late": Delay(0.2),
+    "other crawlers are not welcome": Headers({"X-Robots-Tag": "googlebot: noai"}),
 }
 
 
 @pytest.fixture(scope="module")
-def clean(world: World, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """What the crawl comes to without any trouble."""
-    home = tmp_path_factory.mktemp("clean")
-    with serving(world) as site:
-        Trawl(home, address(site))(*CRAWL)
-    return outcome(home / "set")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+    faults = {name: [Fault(do, nth=1)] for name, do in (PASSING | SMUGGLED).items()}
+    return crawl_with(tmp_path_factory.mktemp("passing"), faults)
 
 
-def some_accepted(world: World, clean: Outcome, number: int) -> list[Post]:
-    posts = {str(post.id): post for post in reimu_posts(world)}
-    chosen = [posts[site_id] for site_id in clean.accepted]
-    found = [post for post in chosen if post.kind not in OWN_TROUBLE and not post.copies][:number]
-    assert len(found) == number
-    return found
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+    faults = {name: [Fault(do)] for name, (do, *_) in LASTING.items()}
+    home = tmp_path_factory.mktemp("lasting")
+    return crawl_with(home, faults, lost=True, TRAWL_NET__ATTEMPTS="2")
 
 
-def crawl(
-    world: World, serve: Serve, home: Path, faults: list[Fault]
-) -> tuple[Outcome, list[Entry]]:
-    """Crawl through these faults; none of them may have been left out, no wait cut short."""
-    site = serve(world, faults=Faults(faults))
-    Trawl(home, address(site), {"TRAWL_NET__COOLDOWN_FIRST": "0.3"})(*CRAWL)
-    dated = any(isinstance(fault.do, Status) and fault.do.dated for fault in faults)
-    assert early(site.ledger, coarse=1.0 if dated else 0.0) == []
-    played = [entry for entry in site.ledger if entry.fault is not None]
-    assert len(played) >= len(faults)
-    assert_sound(home / "set")
-    return outcome(home / "set"), list(site.ledger)
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+    faults = {name: [Fault(do)] for name, do in HARMLESS.items()}
+    return crawl_with(tmp_path_factory.mktemp("harmless"), faults)
 
 
-def early(ledger: Ledger, coarse: float = 0.0) -> list[Entry]:
-    """Requests to a host that had told us to stay away, but for those sent before we could know.
-
-    ``coarse`` is how much shorter a wait may be than was meant: a date has no fractions.
-    """
-    return [
-        entry
-        for told in ledger
-        if told.retry_after is not None
-        for entry in ledger.requests(host=told.host)
-        if told.end + 0.1 < entry.start < told.end + told.retry_after - coarse
-    ]
+@pytest.mark.parametrize("name", PASSING)
+def test_trouble_that_passes_costs_no_file(passing: Crawled, name: str) -> None:
+    assert passing.ending(name) == ("accepted", None)
+    first, *others = passing.requests(name)
+    assert first.fault is not None
+    assert [entry.fault for entry in others] == [None]
 
 
-def assert_same(found: Outcome, clean: Outcome) -> None:
-    assert found.until_last_accepted() == clean.until_last_accepted()
-    assert [w.sha256 for w in found.works] == [w.sha256 for w in clean.works]
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_what_follows_a_file_is_nobodys_answer(passing: Crawled, name: str) -> None:
+    """Whether the file before it counts depends on what arrives first; it is the right one."""
+    assert passing.ending(name) == ("accepted", None)
+    assert len(passing.requests(name)) <= 2
 
 
-def test_a_bit_of_every_trouble_with_files_costs_no_file(
-    world: World, serve: Serve, tmp_path: Path, clean: Outcome
-) -> None:
-    actions = [do for do in FILE_TROUBLE.values() if not waits(do)]
-    posts = some_accepted(world, clean, len(actions))
-    faults = [
-        Fault(do, match=file_of(post), nth=1) for post, do in zip(posts, actions, strict=True)
-    ]
-    found, _ = crawl(world, serve, tmp_path, faults)
-    assert_same(found, clean)
+@pytest.mark.parametrize("name", LASTING)
+def test_trouble_that_stays_is_told_by_its_name(lasting: Crawled, name: str) -> None:
+    state, reason = lasting.ending(name)
+    assert state == "failed"
+    assert reason in LASTING[name][1:]
 
 
-def waits(do: Action) -> bool:
-    return isinstance(do, Status) and do.retry_after is not None
+@pytest.mark.parametrize("name", LASTING)
+def test_trouble_that_stays_is_not_asked_for_again_and_again(lasting: Crawled, name: str) -> None:
+    """Twice by the settings; bytes that differ from the claims once more; and each may redirect."""
+    asked = [entry for entry in lasting.requests(name) if entry.status not in (301, 302)]
+    assert len(asked) <= 3
 
 
-@pytest.mark.parametrize("name", [name for name, do in FILE_TROUBLE.items() if waits(do)])
-def test_an_image_host_that_says_later_is_not_asked_earlier(
-    world: World, serve: Serve, tmp_path: Path, clean: Outcome, name: str
-) -> None:
-    (post,) = some_accepted(world, clean, 1)
-    fault = Fault(FILE_TROUBLE[name], match=file_of(post), nth=1)
-    found, ledger = crawl(world, serve, tmp_path, [fault])
-    assert_same(found, clean)
-    assert [entry.retry_after is not None for entry in ledger].count(True) == 1
-
-
-@pytest.mark.parametrize("name", LIST_TROUBLE)
-def test_trouble_with_a_page_of_the_listing_loses_nothing(
-    world: World, serve: Serve, tmp_path: Path, clean: Outcome, name: str
-) -> None:
-    found, _ = crawl(world, serve, tmp_path, [Fault(LIST_TROUBLE[name], "/posts.json", nth=1)])
-    assert_same(found, clean)
-
-
-def test_every_file_and_every_page_may_fail_once(
-    world: World, serve: Serve, tmp_path: Path, clean: Outcome
-) -> None:
-    faults = [Fault(Status(500), "/posts.json", nth=1), Fault(Reset(0.3), "/original/*", nth=1)]
-    found, _ = crawl(world, serve, tmp_path, faults)
-    assert_same(found, clean)
-
-
-def test_the_wait_a_host_asked_for_outlives_the_process(
-    world: World, serve: Serve, tmp_path: Path
-) -> None:
-    """The run that was told is stopped; the next one must not ask before the time is over."""
-    site = serve(world, faults=Faults([Fault(Status(429, retry_after=4), "/original/*", nth=1)]))
-    trawl = Trawl(tmp_path, address(site))
-    process = trawl.start(*CRAWL)
-    wait_for(lambda: any(e.retry_after for e in site.ledger), "the 429")
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    assert trawl.finish(process).code == 130
-    Trawl(tmp_path, address(site))("crawl", "danbooru", REIMU, "-w", "another", "--want", "2")
-    assert early(site.ledger) == []
-    assert len(outcome(tmp_path / "another").accepted) == 2
-
-
-def test_a_host_that_wants_us_away_for_long_ends_the_run_resumably(
-    world: World, serve: Serve, tmp_path: Path
-) -> None:
-    site = serve(world, faults=Faults([Fault(Status(429, retry_after=90_000), "/original/*")]))
-    trawl = Trawl(tmp_path, address(site))
-    first = trawl(*CRAWL, code=8)
-    assert "E_RATE_LIMITED" in first.err
-    asked = len(site.ledger.originals())
-    again = trawl(*CRAWL, code=8)
-    assert "E_RATE_LIMITED" in again.err
-    assert len(site.ledger.originals()) == asked
-    assert {work.state for work in outcome(tmp_path / "set").works} >= {"pending"}
-
-
-def test_trouble_that_stays_is_told_and_the_rest_arrives(
-    world: World, serve: Serve, tmp_path: Path, clean: Outcome
-) -> None:
-    lasting: dict[str, Action] = {
-        "http_404": Status(404),
-        "http_5xx": Status(500),
-        "truncated": Truncate(0.5),
-        "size_mismatch": Truncate(0.5, honest=True),
-        "not_an_image": Html(),
-        "md5_mismatch": Corrupt(40),
-    }
-    posts = some_accepted(world, clean, len(lasting))
-    faults = [
-        Fault(do, match=file_of(post)) for post, do in zip(posts, lasting.values(), strict=True)
-    ]
-    found, _ = crawl(world, serve, tmp_path, faults)
-    endings = [found.facts[str(post.id)].ending for post in posts]
-    assert endings == [("failed", reason) for reason in lasting]
-    assert len(found.accepted) == 30
-    lost = {str(post.id) for post in posts}
-    assert set(clean.accepted) - set(found.accepted) == lost
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_only_odd_is_taken_at_the_first_time(harmless: Crawled, name: str) -> None:
+    assert harmless.ending(name) == ("accepted", None)
+    (served,) = [entry for entry in harmless.requests(name) if entry.status != 302]
+    assert served.fault is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from crawler.demo.faults import Action, Course, Delay, Fault, Faults, Reset, Status
+import pytest
+
+from crawler.demo.faults import FOR_EVER, Action, Course, Delay, Fault, Faults, Reset, Status
+from crawler.demo.plans import PLANS
 
 
 def played(course: Course, path: str, times: int, query: str = "") -> list[Action | None]:
@@ -30,6 +33,27 @@ def test_a_fault_of_a_post_or_of_a_query() -> None:
     assert course.next("/original/x", "", 7)[1] == Reset()
     assert course.next("/original/x", "", 8)[1] is None
     assert course.next("/posts.json", "tags=a&page=b5", None)[1] == Status(500)
+
+
+def test_a_fault_of_requests_for_a_part() -> None:
+    parts, wholes = Fault(Reset(), ranged=True), Fault(Delay(1), ranged=False)
+    course = Course(Faults([parts, wholes]))
+    assert course.next("/a", "", None, ranged=True)[1] == Reset()
+    assert course.next("/a", "", None)[1] == Delay(1)
+
+
+def test_from_a_request_on() -> None:
+    course = Course(Faults([Fault(Reset(), nth=2, times=FOR_EVER)]))
+    assert played(course, "/a", 4) == [None, Reset(), Reset(), Reset()]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_named_plans_spare_most_requests(name: str) -> None:
+    course = Course(PLANS[name])
+    paths = [f"/original/{n}" for n in range(600)]
+    met = [course.next(path, "", None)[1] for path in paths]
+    assert 120 < sum(action is not None for action in met) < 300
+    assert len({type(action) for action in met}) > 6
 
 
 def test_the_first_fault_that_fits_is_played() -> None:

@@ -262,7 +262,7 @@ def test_a_taken_port_is_an_error(world: World) -> None:
 
 def test_as_a_process_it_says_where_it_is_and_writes_the_ledger(tmp_path: Path) -> None:
     file = tmp_path / "ledger.jsonl"
-    words = ["--posts", "30", "--latency", "1", "--ledger", str(file)]
+    words = ["--posts", "30", "--latency", "1", "--ledger", str(file), "--faults", "hostile"]
     command = [sys.executable, "-m", "crawler.demo", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
