@@ -10,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
-.PHONY: demo test check clean
+.PHONY: demo test check torture clean
 demo: .venv/run
 	.venv/bin/trawl demo
 
@@ -20,6 +20,10 @@ test: .venv/test
 
 check: .venv/test
 	PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/check
+
+# Kills, full disks, signals and a long crawl: half an hour or more, and no part of the tests.
+torture: .venv/test
+	.venv/bin/python -m tests.torture
 
 clean:
 	rm -rf .venv trawl-demo

@@ -24,6 +24,8 @@ class Running:
     posts: int
     folder: Path
     ledger_file: Path
+    process: int
+    """Its process id."""
 
     def entries(self) -> list[Entry]:
         """Every request so far."""
@@ -59,7 +61,12 @@ def demo_site(*arguments: str) -> Iterator[Running]:
                     raise SystemExit("the demo site did not start")
                 ready = json.loads(line)
                 yield Running(
-                    ready["base_url"], ready["allow_hosts"], ready["posts"], folder, ledger
+                    ready["base_url"],
+                    ready["allow_hosts"],
+                    ready["posts"],
+                    folder,
+                    ledger,
+                    process.pid,
                 )
             finally:
                 process.terminate()

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, Protocol
 import aiofiles.threadpool
 
 from crawler.errors import FetchError
+from filters.policy import FAILED
+from storage.platform import out_of_descriptors
 from storage.records import Candidate, Image, Ruling, Rung
 
 CHUNK = 1 << 20
@@ -21,14 +23,24 @@ STALE = frozenset({"http_404", "http_410", "http_403", "md5_mismatch", "size_mis
 """Failures that a replaced file or an expired link explains: worth one more look at the work."""
 
 
-OUTAGE = frozenset(
-    {"connect_failed", "timeout", "http_5xx", "http_429", "out_of_descriptors", "out_of_memory"}
-)
-"""Failures that say nothing of the work: the next run of its crawl tries it again."""
+OUT_OF_DESCRIPTORS = "out_of_descriptors"
 
+OUTAGE = frozenset(
+    {
+        *("connect_failed", "timeout", "http_5xx", "http_429", "host_down"),
+        *(OUT_OF_DESCRIPTORS, "out_of_memory"),
+    }
+)
+"""Failures of a host or of this machine: in a row they stop a run, and none is the work's."""
+
+PASSING = OUTAGE | {FAILED}
+"""Failures that say nothing of the work: the next run of its crawl tries it again."""
 
 BY_POLICY = frozenset({"too_many_pixels"})
 """Failures that another policy (``max_pixels``) would not have: tried again when it changes."""
+
+_NO_FURTHER = frozenset({"challenge", OUT_OF_DESCRIPTORS})
+"""No smaller rung is asked for: a stop sign, and trouble that a smaller one would meet, too."""
 
 
 class Arrived(Protocol):
@@ -115,8 +127,8 @@ class Ladder:
             except FetchError as error:
                 temp.unlink(missing_ok=True)
                 self.tried.append((number, error.reason))
-                if error.reason == "challenge":
-                    raise  # a stop sign: no further rung is asked for
+                if error.reason in _NO_FURTHER:
+                    raise
                 first = first or error
             except BaseException:
                 temp.unlink(missing_ok=True)
@@ -165,5 +177,7 @@ def _source(location: str) -> BinaryIO:
         return open(location, "rb")
     except FileNotFoundError as error:
         raise FetchError("gone", f"{location} is no longer there") from error
-    except (PermissionError, IsADirectoryError) as error:
+    except OSError as error:
+        if out_of_descriptors(error):
+            raise
         raise FetchError("unreadable", f"{location}: {error.strerror}") from error

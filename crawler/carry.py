@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crawler.acquire import Acquired, Arrived, Ladder, Withdrawn, spool
-from crawler.errors import AccessDenied, BadAnswer, ChallengePage, FetchError, NoSpace
+from crawler.acquire import (
+    OUT_OF_DESCRIPTORS,
+    Acquired,
+    Arrived,
+    Ladder,
+    Withdrawn,
+    spool,
+)
+from crawler.errors import AccessDenied, BadAnswer, ChallengePage, FetchError
 from crawler.opening import Request
 from crawler.stats import Stats
+from filters.policy import failed_measures
 from storage import candidates, purge, works
+from storage.disk import in_our_words
 from storage.files import FileStore
-from storage.platform import disk_full
+from storage.platform import out_of_descriptors
 from storage.reader import Reader
 from storage.records import Candidate, Image, Ruling, Rung, Work
 from storage.states import Settled, settle
@@ -38,7 +48,14 @@ class Tools:
     min_free: int
     rejected_budget: int
     max_file_bytes: int
+    listing_waits: tuple[float, ...]
+    """Seconds before each further try of a page that could not be had."""
 
+
+DESCRIPTOR_TRIES = 60
+"""Tries of a work that meet no free file descriptor, before it is left for the next run."""
+DESCRIPTOR_PAUSE = 0.25
+"""Seconds before the second of them; they grow to twenty times as much."""
 
 MIN_DROP = 50_000_000
 """Rejected bytes that come in at least between two looks at their budget."""
@@ -62,6 +79,8 @@ class Carrier:
     stats: Stats
     under_way: set[int] = field(default_factory=set)
     """Positions of works whose bytes have been asked for: a stop lets these finish."""
+    largest: int = 0
+    """Bytes of the largest file that came so far."""
     _rejected: int = 0
 
     async def settle(self, work: Work, *, held_only: bool = False) -> list[Settled] | None:
@@ -78,6 +97,29 @@ class Carrier:
         settled = await self._settle_held(work, candidate, work.image, work.rung)
         if settled is not None or held_only:
             return settled
+        if work.image is None:
+            # Asked again: what an earlier run tried follows the policy of this one, and nothing is
+            # fetched that content safety has not passed.
+            ruling = self.request.rules.of_claims(candidate)
+            if ruling.state != "pending":
+                await self._forget_blocked(candidate, ruling)
+                return await self._conclude(work, ruling, [])
+        for attempt in range(1, DESCRIPTOR_TRIES + 1):
+            try:
+                with in_our_words(self.tools.store.root):
+                    return await self._fetched(work, candidate)
+            except (OSError, FetchError) as error:
+                reason = error.reason if isinstance(error, FetchError) else None
+                if reason != OUT_OF_DESCRIPTORS and not out_of_descriptors(error):
+                    raise
+            # The machine's trouble, not the picture's: others will close what they have open.
+            self.under_way.discard(work.position)
+            await asyncio.sleep(DESCRIPTOR_PAUSE * min(attempt, 20))
+        trouble = FetchError(OUT_OF_DESCRIPTORS, "too many files are open", transient=True)
+        return await self.fail(work, trouble)
+
+    async def _fetched(self, work: Work, candidate: Candidate) -> list[Settled]:
+        """Get the bytes of a work, look at them and commit what they are."""
         ladder = Ladder(
             fetch=partial(self._fetch, work.position),
             inspect=self._inspect,
@@ -91,13 +133,11 @@ class Carrier:
         except Known as known:
             return known.settled
         except FetchError as error:
+            if error.reason == OUT_OF_DESCRIPTORS:
+                raise
             if error.reason == "challenge":
                 raise ChallengePage(str(error), hint=error.hint) from error
             return await self.fail(work, error, ladder.tried)
-        except OSError as error:
-            if disk_full(error):
-                raise NoSpace(f"the disk is full: {error}") from error
-            raise
         return await self._commit(work, got)
 
     async def fail(
@@ -122,6 +162,11 @@ class Carrier:
                 return None
             claims = candidate.from_rung(rung)
             ruling = self.request.rules.of_picture(claims, held.picture.measures)
+            if ruling.state == "failed":
+                passed = self.request.rules.of_claims(candidate).state == "pending"
+                if passed and failed_measures(held.picture.measures):
+                    return None  # to be fetched and measured again
+                return settle(db, self.crawl_id, work.candidate_id, ruling)
             if not held.stored and ruling.state != "rejected":
                 return None
             return works.settle_picture(
@@ -142,11 +187,21 @@ class Carrier:
         return settled
 
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
+        self.largest = max(self.largest, got.picture.bytes)
         claims = got.candidate.from_rung(got.rung)
         ruling = self.request.rules.of_picture(claims, got.picture.measures)
+        if ruling.state == "failed":  # a filter of ours: nothing is known that could be kept
+            got.temp.unlink(missing_ok=True)
+            return await self._conclude(work, ruling, [(got.rung, ruling.reason or "")])
         if ruling.state == "rejected":
             self._rejected += got.picture.bytes
         return await self._commit_picture(work, got, ruling)
+
+    async def _forget_blocked(self, candidate: Candidate, ruling: Ruling) -> None:
+        if ruling.reason == "blocked_content":
+            await self.tools.writer.do(
+                lambda db: works.read_again(db, self.tools.store, candidate, ruling)
+            )
 
     async def keep_budget(self) -> None:
         """Drop old rejected bytes now and then, not only at the end of a run of many days."""

@@ -5,14 +5,16 @@ A login is bound to one origin (scheme, host and port): it is sent there and now
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import stat
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from crawler.errors import ConfigError
 from crawler.site import Credentials
@@ -61,6 +63,22 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Secret]:
     Raises ConfigError for a half-set login, and for a file that others can read.
     """
     return {**_from_file(credentials_file()), **_from_environment(environ)}
+
+
+def redacted(text: str, logins: Iterable[Credentials]) -> str:
+    """The text with ``***`` for every login and key, as they are and as URLs and headers hold them.
+
+    For words of others that we repeat: a site may tell us what we sent it.
+    """
+    for login in logins:
+        pair = f"{login.login}:{login.api_key}".encode()
+        whole = [base64.b64encode(pair).decode("ascii")]
+        for secret in (login.login, login.api_key):
+            whole += [secret, quote(secret, safe=""), quote_plus(secret)]
+        for form in sorted({*whole} - {""}, key=len, reverse=True):
+            # As a word of its own: a login called "me" is no reason to hide half of "name".
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", "***", text)
+    return text
 
 
 def store(site: str, origin: str, credentials: Credentials) -> Path:
@@ -150,9 +168,10 @@ def _entries(path: Path) -> dict[str, dict[str, str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path} is not TOML: {problem}") from problem
     for site, entry in entries.items():
-        if not isinstance(entry, dict) or sorted(entry) != sorted(_FIELDS):
+        whole = isinstance(entry, dict) and sorted(entry) == sorted(_FIELDS)
+        if not whole or not all(isinstance(value, str) and value for value in entry.values()):
             raise ConfigError(
-                f"[{site}] in {path} must hold origin, login and api_key, and nothing else",
+                f"[{site}] in {path} must hold the texts origin, login and api_key, and no more",
                 hint=f"write it again with `trawl auth set {site}`",
             )
     return entries

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from crawler import pages
 from crawler.acquire import OUTAGE
 from crawler.adapters.base import Page
 from crawler.carry import Carrier, Tools
+from crawler.ending import broken_filters, note_end
 from crawler.errors import (
     BadAnswer,
     FetchError,
     Interrupted,
     SourceError,
+    StorageError,
     TrawlError,
 )
-from crawler.limits import Streak, items_failed, limit_reached, too_little_room
+from crawler.limits import Streak, Watch, items_failed
 from crawler.listing import Lister
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
-from crawler.reports import Observer, Report, progress_report, summary_report, work_report
+from crawler.reports import Observer, Report, progress_report, summary_report
 from crawler.run import Summary, Tap
 from crawler.stats import Stats
-from storage import crawls, purge, stream, works
-from storage.reasons import reasons
-from storage.records import Candidate, Row, Work
+from crawler.telling import Teller
+from storage import works
+from storage.records import Work
 from storage.states import Settled
 
 log = logging.getLogger(__name__)
@@ -54,28 +56,32 @@ class Engine:
 
     request: Request
     stats: Stats = field(default_factory=Stats)
-    observers: list[Observer] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    _tap: Tap | None = None
     _stops: int = 0
     _deadline: float | None = None
     _error: TrawlError | None = None
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _listing: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _space_checked: float = 0.0
     _progress_told: float = 0.0
     _streak: Streak = field(default_factory=Streak)
     _looked_again: int = -1
     _crash: Exception | None = None
     """Something of ours, or an observer, that broke: raised when the run has ended in order."""
 
+    def __post_init__(self) -> None:
+        self.teller = Teller(self.stats, self._broke)
+
     # -- what a Run calls ---------------------------------------------------------------------
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Who hears of everything, in the event loop."""
+        return self.teller.observers
 
     def tap(self) -> Tap:
         """Attach the one consumer that applies back-pressure."""
-        self._tap = self._tap or Tap()
-        return self._tap
+        self.teller.tap = self.teller.tap or Tap()
+        return self.teller.tap
 
     def stop(self) -> None:
         """First call: no new work, ten seconds for what is in flight. Second: give that back."""
@@ -86,11 +92,7 @@ class Engine:
 
     def report(self, report: Report) -> None:
         """Tell every observer."""
-        for observer in self.observers:
-            try:
-                observer(report)
-            except Exception as error:
-                self._broke(error)
+        self.teller.report(report)
 
     async def run(self, tools: Tools) -> Summary:
         """Crawl until the target is met, the source is exhausted, or something ends it first.
@@ -105,7 +107,12 @@ class Engine:
                 await self._loop(group)
         finally:
             await self._lister.close()
-        rows = await tools.writer.do(self._end)
+        self._note_what_was_set_aside()
+        state = self._state()
+        rows, trouble = await note_end(tools, self._crawl.id, state, self._error)
+        self._error = self._error or trouble
+        for line in broken_filters(self.request.rules):
+            self.teller.warn(line)
         summary = Summary(
             crawl_id=self._crawl.id,
             state=self._state(),
@@ -113,7 +120,7 @@ class Engine:
             want=self.request.want,
             rows=tuple(rows),
             stats=self.stats,
-            warnings=tuple(self.warnings),
+            warnings=tuple(self.teller.warnings),
             error=self._error or items_failed(self.request, rows),
         )
         self.report(summary_report(summary))
@@ -140,7 +147,10 @@ class Engine:
 
     def _begin(self, opened: Opened) -> None:
         self._crawl = opened.crawl
-        self._lister = Lister(self.request.adapter, self._tools.http, opened.walks)
+        self._lister = Lister(
+            self.request.adapter, self._tools.http, opened.walks, self._tools.listing_waits
+        )
+        self._watch = Watch(self.request, self.stats, self._tools.store.root, self._tools.min_free)
         self._carrier = Carrier(self.request, self._tools, opened.crawl.id, self.stats)
         self._frontier = Frontier(
             want=self.request.want,
@@ -157,16 +167,14 @@ class Engine:
             return "failed"
         return "stopped" if self._error else "finished"
 
-    def _end(self, db: sqlite3.Connection) -> list[Row]:
-        state = self._state()
-        note = str(self._error) if self._error else None
-        crawls.update(db, self._crawl.id, state=state, note=note)
-        purge.drop_rejected(db, self._tools.store, self._tools.rejected_budget)
-        rows = reasons(db, self._crawl.id)
-        if state == "finished" and not stream.told_finished(db, self._crawl.id):
-            counts = {f"{r.state}:{r.reason}" if r.reason else r.state: r.count for r in rows}
-            stream.append(db, "crawl_finished", crawl_id=self._crawl.id, payload=counts)
-        return rows
+    def _note_what_was_set_aside(self) -> None:
+        """Partitions that could not be listed end the run with an error, if nothing else did."""
+        hint = "the same command tries that page again and goes on from there"
+        for aside in self._lister.aside:
+            if self._error is None:
+                self._error = BadAnswer(f"{self._crawl.spec.site}: {aside}", hint=hint)
+            else:
+                self.teller.warn(str(aside))
 
     def _end_with(self, error: TrawlError) -> None:
         """The first thing that ends the run is what it ended with."""
@@ -195,7 +203,8 @@ class Engine:
     async def _loop(self, group: asyncio.TaskGroup) -> None:
         while True:
             self._changed.clear()
-            self._check_limits()
+            if self._error is None and (over := self._watch.over(self._largest_in_flight)):
+                self._end_with(over)
             if self._error is None:
                 try:
                     await self._advance(group)
@@ -236,7 +245,11 @@ class Engine:
         if self._error is not None or self._frontier.reached:
             return False
         moved = self.stats.states.total()
-        _, pending = await self._tools.writer.do(lambda db: works.counts(db, self._crawl.id))
+        try:
+            _, pending = await self._tools.writer.do(lambda db: works.counts(db, self._crawl.id))
+        except StorageError as error:
+            self._end_with(error)
+            return False
         if not pending or self._looked_again == moved:
             return False
         self._looked_again = moved
@@ -262,61 +275,47 @@ class Engine:
             and not self._frontier.needs_loading
         )
 
-    def _check_limits(self) -> None:
-        if self._error is not None:
-            return
-        if reached := limit_reached(self.request, self.stats):
-            self._end_with(reached)
-        elif time.monotonic() - self._space_checked >= 1:
-            self._space_checked = time.monotonic()
-            if full := too_little_room(self._tools.store.root, self._tools.min_free):
-                self._end_with(full)
+    def _largest_in_flight(self) -> int:
+        """Bytes: as claimed, where nothing is claimed as large as the largest that came so far."""
+        flying = (work.candidate.bytes or self._carrier.largest for work in self._frontier.flying)
+        return min(max(flying, default=0), self._tools.max_file_bytes)
 
     async def _list_page(self) -> None:
-        """List and commit one page of the walk in hand."""
+        """List and commit one page of the walk in hand. Its trouble costs its partition at most."""
         try:
-            partition, page = await self._lister.next()
-            if page is None:
-                await self._tools.writer.do(
-                    lambda db: crawls.set_exhausted(db, self._crawl.id, partition, True)
-                )
+            try:
+                partition, page = await self._lister.next()
+                done = await self._commit(partition, page)
+            except Exception as error:
+                await self._lister.failed(error)
             else:
-                await self._commit_page(partition, page)
+                self._lister.committed(page)
+                await self._listed(done, page)
         except TrawlError as error:
             self._end_with(error)
         except Exception as error:
-            log.exception("listing failed")
-            self._end_with(BadAnswer(f"listing {self._crawl.spec.source} failed: {error!r}"))
+            self._broke(error)
         finally:
             self._listing = None
             self._changed.set()
 
-    async def _commit_page(self, partition: int, page: Page) -> None:
-        rules = self.request.rules
-        listed = [(candidate, rules.of_claims(candidate)) for candidate in page.candidates]
+    async def _commit(self, partition: int, page: Page | None) -> pages.Committed:
+        tools, rules = self._tools, self.request.rules
+        return await pages.commit(tools.writer, tools.store, self._crawl.id, rules, partition, page)
 
-        def commit(db: sqlite3.Connection) -> tuple[list[Settled], int, int]:
-            settled = works.commit_page(
-                db,
-                self._tools.store,
-                self._crawl.id,
-                partition,
-                listed,
-                page.cursor,
-                page.dropped,
-            )
-            return settled, *works.counts(db, self._crawl.id)
-
-        settled, accepted, pending = await self._tools.writer.do(commit)
-        self._counted(accepted, pending)
+    async def _listed(self, done: pages.Committed, page: Page | None) -> None:
+        """Count and tell what a committed page changed."""
+        settled = done.settled
+        self._counted(done.accepted, done.pending)
         if any(s.before is not None and s.ruling.state == "pending" for s in settled):
             self._frontier.reopened()
         self.stats.seen += sum(change.before is None for change in settled)
-        by_id = {candidate.site_id: candidate for candidate in page.candidates}
+        by_id = {candidate.site_id: candidate for candidate in page.candidates} if page else {}
         self._recall({s.candidate_id for s in settled if s.ruling.state != "pending"})
         for change in settled:
             if change.ruling.state != "pending":
-                await self._tell(change, by_id.get(change.site_id))
+                candidate = by_id.get(change.site_id)
+                await self.teller.settled(change, candidate, self._tools.reader, self._crawl.id)
 
     def _recall(self, decided: set[int]) -> None:
         """Give up the bytes of works in flight that a page has just decided."""
@@ -375,25 +374,15 @@ class Engine:
         for change in settled:
             self._frontier.moved(change.before, change.ruling.state)
         self.stats.accepted = self._frontier.accepted
+        crawl_id = self._crawl.id
         if any(change.ruling.reason == "blocked_content" for change in settled):
             # Other works may have gone with it.
-            crawl_id = self._crawl.id
             self._counted(*await self._tools.writer.do(lambda db: works.counts(db, crawl_id)))
         for change in settled:
             own = change.candidate_id == work.candidate_id
-            await self._tell(change, work.candidate if own else None)
+            candidate = work.candidate if own else None
+            await self.teller.settled(change, candidate, self._tools.reader, crawl_id)
 
     def _counted(self, accepted: int, pending: int) -> None:
         self._frontier.accepted = self.stats.accepted = accepted
         self._frontier.pending = pending
-
-    async def _tell(self, change: Settled, candidate: Candidate | None) -> None:
-        self.stats.states[change.ruling.state] += 1
-        if not self.observers and (self._tap is None or change.ruling.state != "accepted"):
-            return
-        image = self._tools.reader.image(change.candidate_id, self._crawl.id)
-        if candidate is None:
-            candidate = Candidate(change.site, "", change.site_id)
-        self.report(work_report(candidate, change.ruling, image))
-        if self._tap is not None and image is not None and change.ruling.state == "accepted":
-            await self._tap.put(image)

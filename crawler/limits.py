@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.errors import BadAnswer, ItemsFailed, LimitReached, NoSpace
+from crawler.errors import BadAnswer, ItemsFailed, LimitReached, NoSpace, TrawlError
 from crawler.opening import Request
 from crawler.stats import Stats
 from storage.files import free_bytes
@@ -14,22 +15,47 @@ from storage.records import Row
 
 SOURCE_TROUBLE = 20
 """Equal troubles in a row that stop the source."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the disk."""
+OWN_DESCRIPTORS = 64
+"""Files and sockets that a run has open besides those of its works."""
 
 
 @dataclass
 class Streak:
-    """Counts works in a row that failed with the same trouble."""
+    """Counts how often in a row the same trouble came: of ``works`` or of ``pages``."""
 
+    what: str = "works"
     trouble: str | None = None
     length: int = 0
 
     def after(self, trouble: str | None) -> BadAnswer | None:
-        """Note how the next work ended (None: well); returns what stops the run, if any."""
+        """Note how the next one ended (None: well); returns what stops the run, if any."""
         same = trouble is not None and trouble == self.trouble
         self.trouble, self.length = trouble, self.length + 1 if same else 1
         if trouble is None or self.length < SOURCE_TROUBLE:
             return None
-        return BadAnswer(f"{SOURCE_TROUBLE} works in a row failed with {trouble}")
+        return BadAnswer(f"{SOURCE_TROUBLE} {self.what} in a row failed with {trouble}")
+
+
+@dataclass
+class Watch:
+    """Looks at the limits of a run as time passes, and at the disk once a second."""
+
+    request: Request
+    stats: Stats
+    folder: Path
+    min_free: int
+    _looked: float = float("-inf")
+
+    def over(self, largest: Callable[[], int]) -> TrawlError | None:
+        """What ends the run now, if anything. ``largest``: bytes of the largest file in flight."""
+        if reached := limit_reached(self.request, self.stats):
+            return reached
+        if time.monotonic() - self._looked < LOOK_EVERY:
+            return None
+        self._looked = time.monotonic()
+        return too_little_room(self.folder, self.min_free, largest())
 
 
 def limit_reached(request: Request, stats: Stats) -> LimitReached | None:
@@ -41,12 +67,25 @@ def limit_reached(request: Request, stats: Stats) -> LimitReached | None:
     return None
 
 
-def too_little_room(folder: Path, min_free: int) -> NoSpace | None:
-    """Whether less than ``min_free`` bytes are free on the disk of a folder."""
-    free = free_bytes(folder)
-    if free >= min_free:
+def too_little_room(folder: Path, min_free: int, largest: int = 0) -> NoSpace | None:
+    """Whether less is free on the disk of a folder than ``min_free`` bytes or two of the largest
+    files on their way.
+    """
+    free, needed = free_bytes(folder), max(min_free, 2 * largest)
+    if free >= needed:
         return None
-    return NoSpace(f"only {free / 1e9:.2f} GB are free; {min_free / 1e9:.2f} stay")
+    return NoSpace(f"only {free / 1e9:.3g} GB are free; {needed / 1e9:.3g} stay")
+
+
+def works_at_once(wanted: int, descriptors: int | None) -> int:
+    """How many of the works ``wanted`` at once a number of file descriptors allows.
+
+    Each may need three (a connection, the file it becomes, one to sync a folder); the rest of the
+    program has its own. None: any number.
+    """
+    if descriptors is None:
+        return wanted
+    return max(1, min(wanted, (descriptors - OWN_DESCRIPTORS) // 3))
 
 
 def items_failed(request: Request, rows: Sequence[Row]) -> ItemsFailed | None:

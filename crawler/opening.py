@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from crawler.acquire import BY_POLICY, OUTAGE
+from crawler.acquire import BY_POLICY, PASSING
 from crawler.adapters.base import Adapter, Http, Predicate
 from crawler.verdicts import Rules, predicate_of, wider
 from storage import crawls, works
@@ -76,7 +76,7 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
 async def _reopen(request: Request, writer: Writer, crawl: Crawl, predicate: Predicate) -> Opened:
     def must_rejudge(db: sqlite3.Connection) -> bool:
         changed = crawl.policy != request.rules.policy.to_json()
-        works.reopen(db, crawl.id, OUTAGE | BY_POLICY if changed else OUTAGE)
+        works.reopen(db, crawl.id, PASSING | BY_POLICY if changed else PASSING)
         return changed or works.half_judged(db, crawl.id)
 
     # In many short transactions: a large crawl is judged for seconds. The crawl follows the new

@@ -19,6 +19,17 @@ Parser: TypeAlias = Callable[[Any], Any]
 
 _UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3, "t": 4})
 _SECONDS = MappingProxyType({"d": 86400, "h": 3600, "m": 60, "s": 1})
+_CLIENTS = (
+    r"mozilla|applewebkit|khtml|gecko|(?:headless)?chrom(?:e|ium)|crios|safari|firefox|fxios"
+    r"|edg(?:e|a|ios)?|opr|opera|msie|trident|curl|wget|python-requests|googlebot|bingbot|yandexbot|baiduspider"
+)
+_IMPERSONATION = re.compile(
+    rf"(?<![\w@.-])(?:{_CLIENTS})[/ ]\s*v?\d"
+    r"|(?<![\w@./-])(?:mozilla|applewebkit|khtml|like gecko)(?![\w@.-])",
+    re.IGNORECASE,
+)
+"""Another client with its version, or the words every browser begins with. Mail addresses and URLs
+may hold these names: somebody may well work at mozilla.org."""
 
 
 def parse_size(given: Any) -> int:
@@ -116,6 +127,24 @@ def number_above(above: float) -> Parser:
     return read
 
 
+def number_from(low: float, high: float = float("inf")) -> Parser:
+    """A reader of finite numbers in a range, both ends included."""
+    said = f"from {low:g} up" if high == float("inf") else f"from {low:g} to {high:g}"
+
+    def read(given: Any) -> float:
+        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+            raise ValueError(f"takes a number {said}")
+        try:
+            value = float(given)
+        except ValueError:
+            raise ValueError(f"takes a number {said}") from None
+        if not (low <= value <= high and value < float("inf")):
+            raise ValueError(f"takes a number {said}")
+        return value
+
+    return read
+
+
 def one_of(*words: str) -> Parser:
     """A reader of one of a few words."""
 
@@ -128,7 +157,12 @@ def one_of(*words: str) -> Parser:
 
 
 def parse_contact(given: Any) -> str:
-    """Whom a site may write to: plain ASCII that fits a User-Agent's comment."""
+    """Whom a site may write to: plain ASCII that fits a User-Agent's comment, and no disguise."""
+    if isinstance(given, str) and _IMPERSONATION.search(given):
+        raise ValueError(
+            "takes your own mail address, URL or user id: trawl does not pose as a browser or as"
+            " another client"
+        )
     # It becomes a comment of the User-Agent header, which these characters would break.
     if not isinstance(given, str) or not re.fullmatch(r"[ -'*-\[\]-~]*", given):
         raise ValueError("takes a mail address, URL or user id in plain ASCII, without ( ) or \\")
@@ -146,21 +180,31 @@ def parse_hosts(given: Any) -> frozenset[str]:
 
 def parse_base_url(given: Any) -> str:
     """An http or https URL without login, query or trailing slash."""
-    if not isinstance(given, str):
-        raise ValueError("takes a URL")
-    parts = urlsplit(given)
-    extra = parts.username or parts.password or parts.query or parts.fragment
-    # Reading the port is what checks it; it raises ValueError.
-    if parts.scheme not in ("http", "https") or not parts.hostname or extra or parts.port == 0:
+    if not _is_bare_url(given):
         raise ValueError("takes an http or https URL without login, ? or #")
-    return given.rstrip("/")
+    return str(given).rstrip("/")
 
 
 def parse_proxy(given: Any) -> str:
     """The URL of an HTTP proxy without a login; empty for none."""
     if given == "":
         return ""
-    url = parse_base_url(given)
-    if urlsplit(url).path:
-        raise ValueError("takes http://host:port, without a path")
-    return url
+    if isinstance(given, str) and given.lower().startswith("socks"):
+        raise ValueError("takes the http://host:port of an HTTP proxy: SOCKS is not supported")
+    # The way to the proxy is plain http; what passes through it may well be encrypted.
+    plain = _is_bare_url(given) and urlsplit(given).scheme == "http"
+    if not plain or urlsplit(given).path not in ("", "/"):
+        raise ValueError("takes http://host:port, without login or path")
+    return str(given).rstrip("/")
+
+
+def _is_bare_url(given: Any) -> bool:
+    if not isinstance(given, str) or not given.isprintable() or " " in given:
+        return False
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+    except ValueError:  # whose message repeats parts of the URL
+        return False
+    extra = "@" in parts.netloc or "?" in given or "#" in given
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra and port != 0

@@ -7,54 +7,22 @@ Every value knows where it was set. Keys are dotted (``net.contact``, ``sites.da
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from crawler.credentials import Secret, origin_of, user_folder, write_atomically
 from crawler.credentials import read as read_secrets
-from crawler.errors import ConfigError, TrawlError
-from crawler.parsers import (
-    Parser,
-    number_above,
-    one_of,
-    parse_base_url,
-    parse_contact,
-    parse_duration,
-    parse_hosts,
-    parse_names,
-    parse_proxy,
-    parse_size,
-    whole_number,
-)
+from crawler.errors import ConfigError
+from crawler.setting_keys import SECRET_OPTIONS, Limits, Storage, parse
 from crawler.site import Credentials, Net, Site
 
+__all__ = ["Limits", "Settings", "Storage", "Value", "load", "parse", "set_value"]
+
 _RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS"})
-_SECRET = frozenset({"login", "api_key"})
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``[limits]``: what a run may use of this machine."""
-
-    min_free: int | None = None
-    """Bytes of disk that stay free. None: the smaller of 1 GiB and 5 % of the disk."""
-    concurrency: int = 32
-    """Files on their way at once, over all hosts."""
-
-
-@dataclass(frozen=True)
-class Storage:
-    """``[storage]``: what the workspace keeps."""
-
-    rejected_budget: int = 2_000_000_000
-    """Bytes of rejected files that are kept, the oldest dropped first."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +46,7 @@ class Settings:
     values: Mapping[str, Value] = field(default_factory=dict)
     """Dotted key -> what was set. Defaults are not in it."""
     own_origins: Mapping[str, str] = field(default_factory=dict)
-    """Site -> the origin its user (not a workspace file) chose."""
+    """Site -> the origin its user (not a workspace file) chose; ``proxy`` -> that of the proxy."""
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
     def adapter(self, site: str) -> str:
@@ -98,11 +66,11 @@ class Settings:
 
     @property
     def proxy_login(self) -> Credentials | None:
-        """The login for ``net.proxy``: that of the name ``proxy``, for that very origin."""
+        """The login of the name ``proxy``, if it is for the very proxy of ``net.proxy``."""
         secret = self.secrets.get("proxy")
         if secret is None or not self.net.proxy:
             return None
-        bound = secret.origin or origin_of(self.net.proxy)
+        bound = secret.origin or self.own_origins.get("proxy")
         return secret.credentials if bound == origin_of(self.net.proxy) else None
 
     def origin(self, key: str) -> str:
@@ -131,7 +99,8 @@ def load(
     """Read every layer. ``flags`` maps dotted keys to text or values.
 
     Raises ConfigError for an unknown key, a wrong value, a file that is not TOML, and a workspace
-    file that opens private hosts or redirects a site with a login without ``trust_workspace``.
+    file that opens private hosts, chooses a proxy or redirects a site with a login without
+    ``trust_workspace``.
     """
     secrets = read_secrets(environ)
     own: dict[str, Value] = {}
@@ -155,8 +124,11 @@ def load(
         for key, value in own.items()
         if key.startswith("sites.") and key.endswith(".base_url")
     }
+    own_proxy = own["net.proxy"].value if "net.proxy" in own else ""
+    if own_proxy:
+        own_origins["proxy"] = origin_of(own_proxy)
     if workspace is not None and not trust_workspace:
-        _distrust(shared, secrets, own_origins)
+        _distrust(shared, secrets, own_origins, own_proxy)
     _known_sites(values)
     return Settings(
         net=Net(**_section(values, "net")),
@@ -180,15 +152,6 @@ def workspace_file(workspace: Path) -> Path:
     return workspace / "trawl.toml"
 
 
-def parse(key: str, given: Any, origin: str = "flag") -> Any:
-    """The value of one dotted key, checked. Raises ConfigError."""
-    parser = _parser(key, origin)
-    try:
-        return parser(given)
-    except ValueError as problem:
-        raise ConfigError(f"{key} {problem}, not {given!r} ({origin})") from problem
-
-
 def set_value(path: Path, key: str, given: str) -> Any:
     """Write one checked setting into a settings file, keeping its comments; returns the value.
 
@@ -210,92 +173,6 @@ def set_value(path: Path, key: str, given: str) -> Any:
         table = table[section]
     table[option] = sorted(value) if isinstance(value, (frozenset, tuple)) else value
     write_atomically(path, tomlkit.dumps(document))
-    return value
-
-
-def _adapter(given: Any) -> str:
-    if not isinstance(given, str) or not given:
-        raise ValueError("takes the name of a source")
-    from crawler import plugins
-
-    if given not in plugins.names(plugins.ADAPTERS):
-        raise ConfigError(plugins.unknown("source", given, plugins.names(plugins.ADAPTERS)))
-    return given
-
-
-def _fixed() -> dict[str, Parser]:
-    """Key -> parser of the sections whose options are known, made from their dataclasses."""
-    special: dict[str, Parser] = {
-        "net.contact": parse_contact,
-        "net.allow_hosts": parse_hosts,
-        "net.min_rate": number_above(-1),
-        "net.attempts": whole_number(1, 100),
-        "net.connections": whole_number(1, 1024),
-        "net.transport": one_of("aiohttp", "httpx"),
-        "net.proxy": parse_proxy,
-        "net.retry_share": number_above(-1),
-        "net.breaker_after": whole_number(1, 1000),
-        "net.breaker_patience": whole_number(1, 1000),
-        "limits.concurrency": whole_number(1, 1024),
-    }
-    by_type: dict[str, Parser] = {"float": parse_duration}
-    fixed: dict[str, Parser] = {"policy.allow": parse_names}
-    for section, options in (("net", Net), ("limits", Limits), ("storage", Storage)):
-        for option in dataclasses.fields(options):
-            key = f"{section}.{option.name}"
-            fixed[key] = special.get(key) or by_type.get(str(option.type), parse_size)
-    return fixed
-
-
-_FIXED: Mapping[str, Parser] = MappingProxyType(_fixed())
-_SITE: Mapping[str, Parser] = MappingProxyType(
-    {
-        "adapter": _adapter,
-        "base_url": parse_base_url,
-        "rate": number_above(0),
-        "connections": whole_number(1, 64),
-    }
-)
-
-
-def _parser(key: str, origin: str) -> Parser:
-    if key in _FIXED:
-        return _FIXED[key]
-    parts = key.split(".")
-    if parts[0] == "sites" and len(parts) == 3:
-        _, site, option = parts
-        if option in _SECRET:
-            raise ConfigError(
-                f"{key} ({origin}): logins are never kept in a settings file",
-                hint=f"keep it with `trawl auth set {site}`",
-            )
-        if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", site) and option in _SITE:
-            return _SITE[option]
-        raise _unknown(key, origin, (f"sites.{site}.{name}" for name in _SITE))
-    if parts[0] == "policy" and len(parts) == 3:
-        return lambda given: _filter_option(parts[1], parts[2], given, origin)
-    raise _unknown(key, origin, (*_FIXED, "sites.NAME.rate", "policy.FILTER.OPTION"))
-
-
-def _unknown(key: str, origin: str, known: Iterable[str]) -> ConfigError:
-    close = difflib.get_close_matches(key, list(known), n=3)
-    return ConfigError(
-        f"no setting called {key!r} ({origin})",
-        hint=f"did you mean {', '.join(close)}?" if close else "`trawl config show` lists them",
-    )
-
-
-def _filter_option(name: str, option: str, given: Any, origin: str) -> Any:
-    # Loaded only where a policy is set: filters bring the decoder and numpy.
-    from crawler import plugins
-    from filters.policy import Judge, PolicyError
-
-    try:
-        filter = plugins.load(plugins.FILTERS, name)
-        value = plugins.option_value(name, filter.Options, option, given)
-        Judge([filter()]).policy({name: {option: value}})
-    except (PolicyError, TrawlError) as problem:
-        raise ConfigError(f"{problem} ({origin})") from problem
     return value
 
 
@@ -328,20 +205,25 @@ def _environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         if not upper.startswith("TRAWL_") or upper.startswith("TRAWL_TEST_") or upper in _RESERVED:
             continue
         key = ".".join(upper.removeprefix("TRAWL_").lower().split("__"))
-        if not (key.startswith("sites.") and key.split(".")[-1] in _SECRET):
+        if not (key.startswith("sites.") and key.split(".")[-1] in SECRET_OPTIONS):
             found[key] = (variable, text)
     return found
 
 
 def _distrust(
-    shared: Mapping[str, Value], secrets: Mapping[str, Secret], own_origins: Mapping[str, str]
+    shared: Mapping[str, Value],
+    secrets: Mapping[str, Secret],
+    own_origins: Mapping[str, str],
+    own_proxy: str,
 ) -> None:
     hint = "read the file; if it is yours, run again with --trust-workspace"
     for key, value in shared.items():
         if key == "net.allow_hosts" and value.value:
             raise ConfigError(f"the {value.origin} opens private hosts ({key})", hint=hint)
-        if key == "net.proxy" and value.value:
-            raise ConfigError(f"the {value.origin} sends everything to a proxy ({key})", hint=hint)
+        if key == "net.proxy" and value.value != own_proxy:
+            # Also where it is empty: whoever set a proxy does not want to be seen without it.
+            does = "sends everything to a proxy" if value.value else "turns your proxy off"
+            raise ConfigError(f"the {value.origin} {does} ({key})", hint=hint)
         if not (key.startswith("sites.") and key.endswith(".base_url")):
             continue
         site = key.split(".")[1]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from crawler.adapters.base import Predicate
 from filters.base import Measures, Rejection
-from filters.policy import Judge, Policy
+from filters.policy import FAILED, Judge, Policy
 from storage.records import Candidate, Json, Ruling
 
 FORMATS = ("jpg", "png", "webp", "avif", "gif")
@@ -18,11 +18,16 @@ ACCEPTED = Ruling("accepted")
 
 
 class Rules:
-    """The verdict of one policy: a pure function of claims and measures."""
+    """The verdict of one policy: a pure function of claims and measures.
+
+    A filter that raised makes no verdict: the work is ``failed`` and tried again by the next run.
+    ``broken`` notes which filters those were, and why.
+    """
 
     def __init__(self, judge: Judge, policy: Policy) -> None:
         self.judge = judge
         self.policy = policy
+        self.broken: set[tuple[str, str]] = set()
 
     def of_claims(self, candidate: Candidate) -> Ruling:
         """What claims alone decide; ``pending`` means the bytes are needed.
@@ -31,11 +36,11 @@ class Rules:
         """
         rejection = self.judge.prescreen(candidate, self.policy)
         if rejection is not None and rejection.reason == "blocked_content":
-            return _rejected(rejection)
+            return self._ruling(rejection)
         if candidate.unavailable is not None:
             return Ruling("unavailable", candidate.unavailable)
         if rejection is not None:
-            return _rejected(rejection)
+            return self._ruling(rejection)
         if not candidate.ladder:
             return Ruling("unavailable", "no_file")
         return PENDING
@@ -43,7 +48,7 @@ class Rules:
     def of_picture(self, candidate: Candidate, measures: Mapping[str, Measures]) -> Ruling:
         """The verdict on a decoded picture."""
         rejection = self.judge.verdict(candidate, measures, self.policy)
-        return ACCEPTED if rejection is None else _rejected(rejection)
+        return ACCEPTED if rejection is None else self._ruling(rejection)
 
     def of_record(
         self, candidate: Candidate, measures: Mapping[str, Mapping[str, Json]] | None
@@ -53,11 +58,13 @@ class Rules:
             return self.of_claims(candidate)
         return self.of_picture(candidate, measures)
 
-
-def _rejected(rejection: Rejection) -> Ruling:
-    return Ruling(
-        "rejected", rejection.reason, rejection.measured, rejection.threshold, rejection.by
-    )
+    def _ruling(self, rejection: Rejection) -> Ruling:
+        if rejection.reason == FAILED:
+            self.broken.add((rejection.by, str(rejection.measured)))
+            return Ruling("failed", FAILED, rejection.measured, filter=rejection.by)
+        return Ruling(
+            "rejected", rejection.reason, rejection.measured, rejection.threshold, rejection.by
+        )
 
 
 def predicate_of(policy: Policy) -> Predicate:

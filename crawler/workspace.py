@@ -6,23 +6,18 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import platformdirs
-
 from crawler import plugins
 from crawler.adapters.base import Adapter
-from crawler.carry import Tools
 from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
-from crawler.errors import ConfigError, NotFound, StorageError
-from crawler.http.session import Session
-from crawler.inspection import Inspector
+from crawler.errors import ConfigError, NotFound
+from crawler.execution import execute, open_session
 from crawler.opening import Request
 from crawler.refusal import refuse_blocked
 from crawler.run import Run, Summary
@@ -31,15 +26,11 @@ from crawler.site import Site
 from crawler.stats import Stats
 from crawler.verdicts import Rules
 from filters.policy import PolicyError
-from storage import crawls, purge, stream, workspace
+from storage import crawls, stream, workspace
 from storage.database import write_once
 from storage.export_index import record_export
-from storage.files import FileStore, total_bytes
-from storage.hosts import HostCooldowns
-from storage.lock import EngineLock
 from storage.reader import Reader
 from storage.records import AcceptedImage, Crawl, CrawlSpec, Event, ExportReport
-from storage.writer import Writer
 
 __all__ = ["DryRun", "Run", "StreamEvent", "Summary", "Workspace"]
 
@@ -160,62 +151,13 @@ class Workspace:
         rules = self._rules(policy or {})
         adapter, spec = self._adapter(source, words, options or {}, rules)
         stats = Stats(want=want)
-        async with self._session(stats, None) as session:
+        async with open_session(self.settings, stats) as session:
             http = session.site(self._site(source))
             return await dry_run(adapter, spec.query, rules, http, want)
 
     async def _execute(self, engine: Engine) -> Summary:
         """Run an engine with everything it needs, under the workspace's lock."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        request = engine.request
-        async with AsyncExitStack() as stack:
-            stack.enter_context(EngineLock(self.path))
-            store = FileStore(self.path)
-            writer = Writer(
-                self.path / workspace.CATALOG,
-                checkpoint=True,
-                after_commit=lambda db: purge.remove_doomed(db, store),
-            )
-            await writer.start()
-            stack.push_async_callback(writer.close)
-            await writer.do(lambda db: purge.tidy(db, store))
-            reader = stack.enter_context(Reader(self.path))
-            inspector = Inspector(
-                request.rules.judge, max_pixels=request.rules.policy["resolution"].max_pixels
-            )
-            stack.callback(inspector.close)
-            session = await stack.enter_async_context(self._session(engine.stats, engine.report))
-            tools = Tools(
-                writer=writer,
-                store=store,
-                reader=reader,
-                http=session.site(self._site(request.spec.site)),
-                inspector=inspector,
-                concurrency=self.settings.limits.concurrency,
-                min_free=self._min_free(),
-                rejected_budget=self.settings.storage.rejected_budget,
-                max_file_bytes=self.settings.net.max_file_bytes,
-            )
-            summary = await engine.run(tools)
-            if not isinstance(summary.error, StorageError):  # a failed commit may leave a file
-                await writer.do(purge.mark_clean)
-            return summary
-
-    @asynccontextmanager
-    async def _session(
-        self, stats: Stats, notify: Callable[[dict[str, Any]], None] | None
-    ) -> AsyncIterator[Session]:
-        cooldowns = HostCooldowns(state_folder() / "hosts.db")
-        login = self.settings.proxy_login
-        async with Session(
-            self.settings.net, stats, cooldowns, notify, proxy_login=login
-        ) as session:
-            yield session
-
-    def _min_free(self) -> int:
-        if self.settings.limits.min_free is not None:
-            return self.settings.limits.min_free
-        return min(1 << 30, total_bytes(self.path) // 20)
+        return await execute(self.path, self.settings, self._site(engine.request.spec.site), engine)
 
     def _site(self, name: str) -> Site:
         return self.settings.site(name, _adapter_class(name, self.settings).default_site)
@@ -375,11 +317,6 @@ def trigger_of(query: str) -> str:
 def adapter_origin(adapter: Adapter, source: str, settings: Settings) -> str:
     """The instance a source talks to: its base URL, or nothing for local sources."""
     return settings.site(source, adapter.default_site).base_url
-
-
-def state_folder() -> Path:
-    """Where what all crawls of a user share is kept (waits that hosts asked for)."""
-    return Path(platformdirs.user_state_dir("trawl"))
 
 
 def _adapter_class(source: str, settings: Settings) -> Any:

@@ -6,12 +6,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from storage.errors import NewerCatalog, NoWorkspace, StorageError
-from storage.platform import try_lock
+from storage.disk import explained, in_our_words
+from storage.errors import NewerCatalog, NoSpace, NoWorkspace, StorageError
+from storage.platform import PATIENCE, PAUSE, descriptors_left, patiently, try_lock
 
 T = TypeVar("T")
 
@@ -19,50 +21,81 @@ VERSION = 1
 """The catalog version this trawl writes; kept in ``PRAGMA user_version``."""
 
 BUSY_MS = 10_000
+LARGEST_LOG = 64 << 20
+"""Bytes that the write-ahead log keeps on disk once it has been folded in."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The one writing connection of a process, migrated to our version.
 
     synchronous=FULL costs one fsync a commit; commits are grouped by the writer, so a power cut
-    loses nothing for a cost nobody sees. Raises NewerCatalog and leaves the file untouched.
+    loses nothing for a cost nobody sees. Raises NewerCatalog and leaves the file untouched; NoSpace
+    and StorageError where it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _MigrationLock(path):
-        _refuse_newer(path)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.row_factory = sqlite3.Row
-        try:
-            _pragmas(db)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            # Imported here: readers never need it, and it is slow to import.
-            from storage.schema import migrate
+    with in_our_words(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _MigrationLock(path):
+            _refuse_newer(path)
+            return opened(path, _ready_to_write)
 
-            migrate(db)
-            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                db.execute(f"PRAGMA user_version={VERSION}")
-        except BaseException:
-            db.close()
-            raise
-    return db
+
+def _ready_to_write(db: sqlite3.Connection) -> None:
+    db.row_factory = sqlite3.Row
+    _pragmas(db)
+    # No files beside the catalog's own: descriptors may be short, and /tmp may be full.
+    db.execute("PRAGMA temp_store=MEMORY")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute(f"PRAGMA journal_size_limit={LARGEST_LOG}")
+    db.execute("PRAGMA synchronous=FULL")
+    # Imported here: readers never need it, and it is slow to import.
+    from storage.schema import migrate
+
+    migrate(db)
+    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def opened(
+    path: Path | str, prepare: Callable[[sqlite3.Connection], object], *, uri: bool = False
+) -> sqlite3.Connection:
+    """A connection that ``prepare`` has made ready; tried again while no descriptor is left.
+
+    SQLite only says that it cannot open a file, not why. Sleeps; raises what ``prepare`` raises.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db = sqlite3.connect(path, uri=uri, isolation_level=None, check_same_thread=False)
+            try:
+                prepare(db)
+            except BaseException:
+                db.close()
+                raise
+        except sqlite3.OperationalError as error:
+            short = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN
+            if not short or descriptors_left() or time.monotonic() > deadline:
+                raise
+        else:
+            return db
+        time.sleep(PAUSE)
 
 
 def write_once(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
-    """One short write from outside the engine: its own transaction, no checkpoint."""
-    db = open_writer(path)
-    try:
+    """One short write from outside the engine: its own transaction, no checkpoint.
+
+    Raises what ``work`` raises, NoSpace and StorageError.
+    """
+    with in_our_words(path.parent), closing(open_writer(path)) as db:
         db.execute("PRAGMA wal_autocheckpoint=0")
         db.execute("BEGIN IMMEDIATE")
         try:
             result = work(db)
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
         return result
-    finally:
-        db.close()
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -70,23 +103,27 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
     Raises NewerCatalog, and NoWorkspace while the first engine is still making the catalog.
     """
-    db = _read_only(path)
-    try:
+
+    def ready(db: sqlite3.Connection) -> None:
         if not _version(db):
             raise NoWorkspace(f"{path} is only being made", hint="look again in a moment")
         _pragmas(db)
         db.execute("PRAGMA query_only=1")
-    except BaseException:
-        db.close()
-        raise
-    db.row_factory = sqlite3.Row
-    return db
+        db.row_factory = sqlite3.Row
+
+    return _read_only(path, ready)
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-    )
+def _read_only(path: Path, ready: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+    try:
+        return opened(f"file:{quote(str(path))}?mode=ro", ready, uri=True)
+    except sqlite3.DatabaseError as error:
+        if isinstance(told := explained(error, path.parent), NoSpace):
+            raise told from error
+        raise StorageError(
+            f"the catalog cannot be read: {error}",
+            hint="restore a copy of catalog.db; the pictures in files/ are untouched",
+        ) from error
 
 
 def _pragmas(db: sqlite3.Connection) -> None:
@@ -98,25 +135,15 @@ def _pragmas(db: sqlite3.Connection) -> None:
 
 def _refuse_newer(path: Path) -> None:
     if path.exists() and path.stat().st_size:
-        db = _read_only(path)
-        try:
-            _version(db)
-        finally:
-            db.close()
+        _read_only(path, _version).close()
 
 
 def _version(db: sqlite3.Connection) -> int:
     """The version of a catalog; 0 before its first migration. Raises NewerCatalog."""
-    try:
-        found = db.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        raise StorageError(
-            f"the catalog cannot be read: {error}",
-            hint="restore a copy of catalog.db; the pictures in files/ are untouched",
-        ) from error
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > VERSION:
         raise NewerCatalog(f"the catalog is of version {found}; this trawl knows {VERSION}")
-    return int(found)
+    return found
 
 
 class _MigrationLock:
@@ -126,7 +153,7 @@ class _MigrationLock:
         self._path = path.with_name(path.name + ".lock")
 
     def __enter__(self) -> None:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._fd = patiently(lambda: os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644))
         deadline = time.monotonic() + 30
         while not try_lock(self._fd):
             if time.monotonic() > deadline:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from storage.errors import StorageError
+from storage.database import opened
+from storage.disk import explained, in_our_words
+from storage.errors import NoSpace, StorageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cooldowns (
@@ -25,14 +27,15 @@ class HostCooldowns:
 
     ``until`` and ``noted`` are wall-clock seconds: a monotonic clock means nothing to the next
     boot. Where the clock went back since, a wait is never longer than it was when it was noted.
-    Raises StorageError where the file cannot be read or written.
+    Raises NoSpace and StorageError where the file cannot be read or written.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with in_our_words(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
                 f"cannot keep what hosts asked of us in {path.parent}: {error.strerror}",
@@ -85,14 +88,20 @@ class HostCooldowns:
         # A connection per use costs well under a millisecond, needs no closing by the caller, and
         # may be used from any thread.
         try:
-            with closing(sqlite3.connect(self.path, timeout=10.0, isolation_level=None)) as db:
-                db.execute(_SCHEMA)
+            with closing(opened(self.path, _ready)) as db:
                 yield db
         except sqlite3.Error as error:
+            if isinstance(full := explained(error, self.path.parent), NoSpace):
+                raise full from error
             raise StorageError(
                 f"the list of hosts that asked us to wait cannot be used: {self.path}: {error}",
                 hint="if it is damaged, delete that file and run the command again",
             ) from error
+
+
+def _ready(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA busy_timeout=10000")
+    db.execute(_SCHEMA)
 
 
 def _left(until: float, noted: float, now: float) -> float:

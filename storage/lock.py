@@ -9,9 +9,18 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from storage.disk import in_our_words
 from storage.errors import WorkspaceLocked
-from storage.platform import try_lock
+from storage.platform import alive, patiently, try_lock
+
+SOON = 0.5
+"""Seconds in which the holder of the lock has said who it is."""
+GLANCE = 0.2
+"""Seconds in which a look at the lock is over."""
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 class EngineLock:
@@ -37,23 +46,17 @@ class EngineLock:
         self.release()
 
     def acquire(self) -> None:
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
-        if not _lock_soon(fd):
-            holder = _read(fd)
-            os.close(fd)
-            who = (
-                f" by process {holder['pid']} on {holder['host']} since {holder['since']}"
-                if holder
-                else ""
-            )
-            raise WorkspaceLocked(f"the workspace {self.path.parent} is in use{who}")
-        about = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
-        }
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(about).encode(), 0)
+        with in_our_words(self.path.parent):
+            fd = patiently(lambda: os.open(self.path, _FLAGS, 0o644), seconds=SOON)
+            try:
+                if not _lock_soon(fd):
+                    raise WorkspaceLocked(
+                        f"the workspace {self.path.parent} is in use{_holder(fd)}"
+                    )
+                _write(fd)
+            except BaseException:
+                os.close(fd)
+                raise
         self._fd = fd
 
     def release(self) -> None:
@@ -76,16 +79,43 @@ def engine_running(workspace: Path) -> bool:
 
 def _lock_soon(fd: int) -> bool:
     """Take the lock, or give up after a moment: ``status`` touches it when it looks."""
-    for _ in range(5):
-        if try_lock(fd):
-            return True
-        time.sleep(0.02)
-    return False
+    deadline = time.monotonic() + GLANCE
+    while not try_lock(fd):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
-def _read(fd: int) -> dict[str, str]:
+def _write(fd: int) -> None:
+    about = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, json.dumps(about).encode(), 0)
+
+
+def _holder(fd: int) -> str:
+    """Who has the lock, as the end of a sentence; empty where it does not say so in time.
+
+    Between taking it and writing so there is an instant in which the file is empty or still tells
+    of one that was killed.
+    """
+    deadline = time.monotonic() + SOON
+    while True:
+        found = _read(fd)
+        if found and (found.get("host") != socket.gethostname() or alive(int(found["pid"]))):
+            return f" by process {found['pid']} on {found['host']} since {found['since']}"
+        if time.monotonic() > deadline:
+            return ""
+        time.sleep(0.01)
+
+
+def _read(fd: int) -> dict[str, Any]:
     try:
         found = json.loads(os.pread(fd, 4096, 0))
-    except ValueError:  # the holder is writing it at this moment
+        return found if {"pid", "host", "since"} <= found.keys() else {}
+    except (ValueError, AttributeError):  # the holder is writing it at this moment
         return {}
-    return found if isinstance(found, dict) else {}

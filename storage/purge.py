@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from storage import stream
 from storage.files import FileStore, stored_path
+from storage.platform import disk_full
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,13 @@ def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]
 def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
     db.execute("DELETE FROM rungs WHERE candidate_id = ?", (candidate_id,))
     db.execute("DELETE FROM candidate_tags WHERE candidate_id = ?", (candidate_id,))
-    # Events keep their order but no longer tell anything of the work.
-    db.execute("UPDATE events SET payload = '{}' WHERE candidate_id = ?", (candidate_id,))
+    # Events keep their order, and whether their picture lived on (in another work): nothing else.
+    db.execute(
+        "UPDATE events SET payload = CASE json_extract(payload, '$.live')"
+        """ WHEN 1 THEN '{"live":true}' WHEN 0 THEN '{"live":false}' ELSE '{}' END"""
+        " WHERE candidate_id = ?",
+        (candidate_id,),
+    )
     db.execute("DELETE FROM attempts WHERE candidate_id = ?", (candidate_id,))
     # The picture's row goes only after nobody points at it: keep ``image`` until _doom_picture.
     db.execute(
@@ -136,15 +142,17 @@ def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
             else:
                 store.remove(path)
         except OSError as error:
+            if disk_full(error):
+                raise
             log.warning("%s must go but cannot be removed: %s", row["path"], error)
         else:
             db.execute("DELETE FROM doomed WHERE path = ? AND line = ?", tuple(row))
 
 
 def tidy(db: sqlite3.Connection, store: FileStore) -> None:
-    """Clear up after a killed run: what was arriving, files without a row, files ordered away."""
+    """Clear up after a killed run: what was arriving, and files without a row."""
     store.clear_tmp()
-    row = db.execute("SELECT value FROM meta WHERE key = 'clean_at'").fetchone()
+    since = _clean_at(db)
 
     def known(hashes: Sequence[str]) -> set[str]:
         marks = ",".join("?" * len(hashes))
@@ -155,16 +163,40 @@ def tidy(db: sqlite3.Connection, store: FileStore) -> None:
         )
         return {r["sha256"] for r in found.fetchall()}
 
-    store.sweep(float(row["value"]) if row else 0.0, known)
+    # A clock that is behind the mark now was perhaps behind it then: look everywhere.
+    store.sweep(0.0 if time.time() < since else since, known)
     mark_clean(db)
 
 
 def mark_clean(db: sqlite3.Connection) -> None:
-    """Note that every file in the store has its row: the next sweep starts from here."""
+    """Note that every file in the store has its row: the next sweep starts from here.
+
+    The mark is a moment of the wall clock, for that is what file systems keep times of; see
+    :func:`follow_clock`.
+    """
+    _mark(db, time.time())
+
+
+def follow_clock(db: sqlite3.Connection) -> None:
+    """Where the clock has gone back behind the clean mark, have the next sweep look everywhere.
+
+    Before every transaction of a run: files made from here on look older than the mark, and the
+    sweep after a kill would pass them over.
+    """
+    if time.time() < _clean_at(db):
+        _mark(db, 0.0)
+
+
+def _mark(db: sqlite3.Connection, clean_at: float) -> None:
     db.execute(
         "INSERT INTO meta VALUES ('clean_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-        (str(time.time()),),
+        (str(clean_at),),
     )
+
+
+def _clean_at(db: sqlite3.Connection) -> float:
+    row = db.execute("SELECT value FROM meta WHERE key = 'clean_at'").fetchone()
+    return float(row["value"]) if row else 0.0
 
 
 def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:

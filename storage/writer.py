@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from storage.database import open_writer
-from storage.errors import NoSpace, StorageError
-from storage.platform import disk_full
+from storage.disk import explained, is_full
+from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ class Writer:
 
     It commits as soon as the previous commit returned. A function that raises is rolled back alone.
     Only the engine's writer (``checkpoint``) checkpoints; other processes write and leave.
-    ``after_commit`` runs in the thread after every commit (removing doomed files).
+    ``before_commit`` runs in the thread before every transaction (watching the clock) and
+    ``after_commit`` after it (removing doomed files), each in transactions of their own.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Writer:
         path: Path,
         *,
         checkpoint: bool = False,
+        before_commit: Callable[[sqlite3.Connection], None] | None = None,
         after_commit: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
         self._path = path
         self._checkpoint = checkpoint
+        self._before_commit = before_commit
         self._after_commit = after_commit
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(QUEUE)
@@ -127,15 +130,17 @@ class Writer:
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Request]) -> None:
         try:
+            if self._before_commit is not None:
+                self._before_commit(db)
             db.execute("BEGIN IMMEDIATE")
             for request in batch:
                 self._perform(db, request)
             db.execute("COMMIT")
         except Exception as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+            told = explained(error, self._path.parent)
             for request in batch:
-                request.error = request.error or _explained(error)
+                request.error = request.error or told
+            _roll_back(db)
         else:
             self._clear_up(db)
         self._loop.call_soon_threadsafe(_deliver, batch)
@@ -145,30 +150,45 @@ class Writer:
             return
         try:
             self._after_commit(db)
-        except Exception:
+        except Exception as error:
             # What was asked is committed: its callers must hear so, and the thread must live.
-            log.exception("clearing up after a commit failed; it is tried again after the next")
+            if is_full(error, self._path.parent):
+                log.info("clearing up after a commit failed: %s", error)
+            else:
+                log.exception("clearing up after a commit failed; it is tried again after the next")
 
-    @staticmethod
-    def _perform(db: sqlite3.Connection, request: _Request) -> None:
+    def _perform(self, db: sqlite3.Connection, request: _Request) -> None:
         db.execute("SAVEPOINT request")
         try:
             request.result = request.work(db)
         except BaseException as error:
             if not db.in_transaction:  # SQLite has rolled everything back: disk full, I/O error
                 raise
-            request.error = _explained(error)
+            request.error = explained(error, self._path.parent)
             db.execute("ROLLBACK TO request")
         db.execute("RELEASE request")
 
 
-def _tidy_up(db: sqlite3.Connection) -> None:
-    """Shrink the log and refresh the statistics; a full disk or a busy reader only postpones it."""
+def _roll_back(db: sqlite3.Connection) -> None:
     try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        # Whoever asked is told already; the thread must live to tell the others.
+        log.info("a transaction could not be rolled back: %s", error)
+
+
+def _tidy_up(db: sqlite3.Connection) -> None:
+    """Shrink the log and refresh the statistics; a full disk or a reader only postpones it."""
+    try:
+        db.execute("PRAGMA busy_timeout=0")  # a reader may look for hours
         db.execute("PRAGMA optimize")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.OperationalError as error:
-        log.warning("the catalog's log was not folded in: %s; the next run does it", error)
+        busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            log.info("somebody reads the catalog: the next run folds its log in")
+    except sqlite3.Error as error:
+        level = logging.INFO if isinstance(error, sqlite3.OperationalError) else logging.WARNING
+        log.log(level, "the catalog's log was not folded in: %s; the next run does it", error)
 
 
 def _resolve(opened: asyncio.Future[None], error: BaseException | None) -> None:
@@ -188,13 +208,3 @@ def _deliver(batch: list[_Request]) -> None:
             request.future.set_exception(request.error)
         else:
             request.future.set_result(request.result)
-
-
-def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, OSError) and disk_full(error):
-        return NoSpace(f"the disk is full: {error}")
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return NoSpace("the disk is full: the catalog could not grow")
-    if isinstance(error, sqlite3.Error):
-        return StorageError(f"the catalog could not be written: {error}")
-    return error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -13,6 +15,11 @@ from crawler.cli.options import (
     trust_option,
     workspace_option,
 )
+
+_ONES_OWN: Mapping[str, str] = MappingProxyType(
+    {"net.allow_hosts": "open private hosts", "net.proxy": "choose a proxy"}
+)
+"""Settings that a workspace file is not trusted with -> what it would do."""
 
 
 @click.group("config", short_help="See and change settings.")
@@ -54,10 +61,8 @@ def set_(key: str, value: str, workspace: str | None) -> None:
     from crawler.errors import UsageError
     from crawler.settings import set_value, user_file, workspace_file
 
-    if workspace is not None and key == "net.allow_hosts":
-        raise UsageError(
-            "a workspace file may not open private hosts", hint="set it without -w, for yourself"
-        )
+    if workspace is not None and (does := _ONES_OWN.get(key)):
+        raise UsageError(f"a workspace file may not {does}", hint="set it without -w, for yourself")
     path = user_file() if workspace is None else workspace_file(find_workspace(workspace))
     set_value(path, key, value)
     write(f"{key} is set in {path}")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import logging
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import click
 
 from crawler.cli.destination import FULL
+from crawler.cli.log import logged
 from crawler.cli.options import debug_option
 from crawler.cli.output import OutputClosed
 from crawler.errors import NoSpace, TrawlError, UnknownTag
 from crawler.site import VERSION
+
+log = logging.getLogger(__name__)
 
 COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -98,21 +102,20 @@ def run() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()
+    except OSError as error:  # what was printed goes to a file on a disk that is full
+        _forget_output()
+        code = code or _disk_trouble(error)
     # Threads of libraries must not keep a finished command alive; nothing of ours is open by now.
     sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are told in one line on standard error."""
-    if "--debug" not in arguments:
-        return _run(arguments, debug=False)
-    from crawler.cli.log import everything_logged
-
-    with everything_logged():
-        return _run(arguments, debug=True)
+    with logged(everything="--debug" in arguments):
+        return _run(arguments)
 
 
-def _run(arguments: Sequence[str], *, debug: bool) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = cli.main(args=list(arguments), prog_name="trawl", standalone_mode=False)
     except OutputClosed:
@@ -129,13 +132,11 @@ def _run(arguments: Sequence[str], *, debug: bool) -> int:
         _tell("interrupted", "", "E_INTERRUPTED")
         return 130
     except TrawlError as error:
-        if debug:
-            traceback.print_exc()
+        log.debug("the command failed", exc_info=True)
         _tell(error.message, _hint(error), error.code)
         return error.exit_code
     except Exception as error:
-        if debug:
-            traceback.print_exc()
+        log.debug("the command failed", exc_info=True)
         if isinstance(error, OSError) and error.strerror:
             return _disk_trouble(error)
         line = " ".join(f"{type(error).__name__}: {error}".split())
@@ -161,9 +162,11 @@ def _hint(error: TrawlError) -> str:
 
 
 def _tell(message: str, hint: str, code: str) -> None:
-    click.echo(f"trawl: {message} [{code}]", err=True)
-    if hint:
-        click.echo(f"       {hint}", err=True)
+    # Where nothing can be said any more (a log on a full disk) the exit code still says it.
+    with contextlib.suppress(OSError):
+        click.echo(f"trawl: {message} [{code}]", err=True)
+        if hint:
+            click.echo(f"       {hint}", err=True)
 
 
 def _help_hint(error: click.ClickException) -> str:

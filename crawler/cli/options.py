@@ -58,7 +58,8 @@ class Assignment(ParamType):
             return value
         name, equals, text = value.partition("=")
         if not equals or not name:
-            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+            # Not repeated: it may be a key that slipped into the wrong place.
+            self.fail("it takes NAME=VALUE", param, ctx)
         return name.strip(), text.strip()
 
 
@@ -210,7 +211,7 @@ def policy_of(given: Mapping[str, Any]) -> dict[str, Any]:
     for key, text in given.get("settings_given") or ():
         name, dot, option = key.partition(".")
         if not dot:
-            raise UsageError(f"--set takes FILTER.OPTION=VALUE, not {key}={text}")
+            raise UsageError(f"--set takes FILTER.OPTION=VALUE, and {key!r} is no FILTER.OPTION")
         options = plugins.load(plugins.FILTERS, name).Options
         policy.setdefault(name, {})[option] = plugins.option_value(name, options, option, text)
     if given.get("allow"):

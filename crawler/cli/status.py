@@ -27,19 +27,20 @@ def command(crawl: str | None, explain: bool, workspace: str | None, as_json: bo
 
     with Reader(find_workspace(workspace)) as reader:
         found = reader.crawls()
-    if crawl:
-        found = [status for status in found if status.crawl.id.startswith(crawl)]
-        if not found:
-            raise UsageError(f"no crawl has an id that starts with {crawl!r}")
+        if crawl:
+            found = [status for status in found if status.crawl.id.startswith(crawl)]
+            if not found:
+                raise UsageError(f"no crawl has an id that starts with {crawl!r}")
+        passed_over = reader.dropped(found[0].crawl.id) if found else {}
     if as_json:
         write(to_json({"v": 1, "crawls": plain(found)}, indent=2))
     elif not found:
         write("no crawl was started in this workspace yet")
     else:
-        write(_text(found, explain))
+        write(_text(found, explain, passed_over))
 
 
-def _text(found: list[CrawlStatus], explain: bool) -> str:
+def _text(found: list[CrawlStatus], explain: bool, passed_over: dict[str, int]) -> str:
     from crawler.cli.output import table
     from crawler.cli.report import reasons_table
 
@@ -68,6 +69,9 @@ def _text(found: list[CrawlStatus], explain: bool) -> str:
         text += f"\n\n{last.crawl.id}:\n" + reasons_table(
             last.rows, explanations, finished=last.crawl.state == "finished"
         )
+    if passed_over:
+        counts = ", ".join(f"{count} {reason}" for reason, count in passed_over.items())
+        text += f"\n\nentries of the source that are no works: {counts}"
     if last.crawl.note:
         text += f"\n\n{last.crawl.note}"
     if not last.running and last.crawl.state != "finished":

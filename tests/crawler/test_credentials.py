@@ -68,19 +68,60 @@ def test_half_a_login_names_the_missing_variable(name: str) -> None:
     assert f"TRAWL_SITES__DANBOORU__{other}" in error.value.hint
 
 
-@pytest.mark.parametrize("text", ["[danbooru]\nlogin = 'me'\n", "danbooru = 3\n", "[danbooru\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[danbooru]\nlogin = 'me'\n",
+        "danbooru = 3\n",
+        "[danbooru\n",
+        "[danbooru]\norigin = 'https://a.example'\nlogin = 'me'\napi_key = 12345678\n",
+        "[danbooru]\norigin = 'https://a.example'\nlogin = 'me'\napi_key = ''\n",
+        "[danbooru]\nlogin = 'me'\napi_key = 'very-secret'\ncookie = 'very-secret'\n",
+        "[danbooru]\napi_key = very-secret\n",
+    ],
+)
 def test_a_file_with_something_else_in_it_is_an_error(text: str) -> None:
     path = credentials.credentials_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as error:
         credentials.read({})
+    assert str(path) in error.value.message
+    assert "very-secret" not in f"{error.value!r} {error.value.hint} {error.value.__cause__}"
 
 
 def test_no_key_is_in_any_repr() -> None:
     credentials.store("danbooru", "https://danbooru.donmai.us", LOGIN)
     assert "very-secret" not in repr(credentials.read({}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'invalid key "very-secret"',
+        "Authorization: Basic bWU6dmVyeS1zZWNyZXQ=",
+        "/posts.json?login=me&api_key=very-secret&limit=1",
+        "very-secret",
+    ],
+)
+def test_what_others_say_is_told_without_the_login(text: str) -> None:
+    told = credentials.redacted(text, [LOGIN])
+    assert "very-secret" not in told
+    assert "bWU6dmVyeS1zZWNyZXQ=" not in told
+    assert "***" in told
+
+
+def test_a_key_is_recognised_as_a_url_holds_it() -> None:
+    login = Credentials("me@example.org", "a/b+c d")
+    for form in ("a%2Fb%2Bc%20d", "a%2Fb%2Bc+d", "a/b+c d", "me%40example.org"):
+        assert credentials.redacted(f"x={form}&y", [login]) == "x=***&y"
+
+
+def test_only_whole_words_are_taken_for_a_login() -> None:
+    told = credentials.redacted("the name of me, home, is me", [LOGIN])
+    assert told == "the name of ***, home, is ***"
+    assert credentials.redacted("nothing to hide", []) == "nothing to hide"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,16 @@ from crawler.adapters.base import Page
 from crawler.demo.faults import Fault, Faults, Stall, Status
 from crawler.demo.posts import World
 from crawler.demo.site import DemoSite
-from crawler.errors import BadAnswer, ChallengePage, Interrupted, LimitReached, NoSpace
+from crawler.errors import (
+    AuthenticationFailed,
+    BadAnswer,
+    ChallengePage,
+    Interrupted,
+    LimitReached,
+    NoSpace,
+    RateLimited,
+    UsageError,
+)
 from crawler.run import Run
 from crawler.workspace import Workspace
 from storage.files import FileStore
@@ -434,25 +443,93 @@ async def test_an_observer_that_breaks_ends_the_run_in_order_and_is_told(
 
 
 class Broken(Shelf):
-    """Its second page never comes."""
+    """Some pages never come: those of ``bad``, as (partition, number), for so many times each."""
+
+    bad: dict[tuple[str, int], int]
+    error: type[Exception] = ZeroDivisionError
 
     async def discover(self, partition: Any, cursor: Any, http: Any) -> AsyncIterator[Page]:
         async for page in super().discover(partition, cursor, http):
+            place = (partition.name, page.cursor - 1)
+            if self.bad.get(place, 0) > 0:
+                self.bad[place] -= 1
+                raise self.error("of the adapter's own")
             yield page
-            raise ZeroDivisionError("of the adapter's own")
 
 
-async def test_an_adapter_that_breaks_ends_the_run_and_keeps_what_was_listed(
+def broken(pages: Any, bad: dict[tuple[str, int], int]) -> Broken:
+    shelf = Broken(pages)
+    shelf.bad = bad
+    return shelf
+
+
+async def test_a_page_that_cannot_be_had_at_first_is_tried_again(
     ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
+    shelf = broken([[[works("1")], [works("2")], [works("3")]]], {("tier0", 1): 3})
     with caplog.at_level(logging.CRITICAL):
-        summary = await ended(start(ws, Broken([[[works("1")], [works("2")]]])))
+        summary = await ended(start(ws, shelf))
+    assert (summary.state, summary.error, summary.accepted) == ("finished", None, 3)
+    assert shelf.asked == [("tier0", n) for n in (0, 1, 1, 1, 1, 2)]
+
+
+async def test_a_page_that_never_comes_costs_the_rest_of_its_part_of_the_crawl(
+    ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiers = [
+        [[works("1")], [works("2")], [works("3")]],
+        [[works("4")], [works("5")]],
+    ]
+    shelf = broken(tiers, {("tier0", 1): 1000})
+    with caplog.at_level(logging.ERROR):
+        summary = await ended(start(ws, shelf))
     assert isinstance(summary.error, BadAnswer)
-    assert summary.state == "failed"
+    assert (summary.state, summary.error.exit_code) == ("failed", 5)
+    assert "tier0" in str(summary.error)
     assert "ZeroDivisionError" in str(summary.error)
-    assert list(states(ws)) == ["1"]
-    resumed = await ended(start(ws, Shelf([[[works("1")], [works("2")]]])))
-    assert resumed.accepted == 2
+    assert caplog.text.count("Traceback") == 1
+    assert states(ws) == {"1": "accepted", "4": "accepted", "5": "accepted"}
+    shelf.bad.clear()
+    shelf.asked.clear()
+    resumed = await ended(start(ws, shelf))
+    assert (resumed.state, resumed.accepted) == ("finished", 5)
+    assert shelf.asked == [("tier0", 1), ("tier0", 2)]  # the page that was bad, and on from there
+
+
+async def test_twenty_equal_troubles_with_pages_stop_the_source(
+    ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiers = [[[works(str(n))]] for n in range(20)]
+    shelf = broken(tiers, {(f"tier{n}", 0): 1000 for n in range(20)})
+    with caplog.at_level(logging.CRITICAL):
+        summary = await ended(start(ws, shelf))
+    assert isinstance(summary.error, BadAnswer)
+    assert "20 pages in a row" in str(summary.error)
+    assert len(shelf.asked) == 20
+
+
+@pytest.mark.parametrize("error", [ChallengePage, AuthenticationFailed, RateLimited, UsageError])
+async def test_what_a_source_means_for_good_is_not_asked_again(
+    ws: Workspace, works: Works, error: type[Exception]
+) -> None:
+    shelf = broken([[[works("1")], [works("2")]], [[works("3")]]], {("tier0", 1): 1000})
+    shelf.error = error
+    summary = await ended(start(ws, shelf))
+    assert type(summary.error) is error
+    assert shelf.asked == [("tier0", 0), ("tier0", 1)]
+
+
+async def test_a_part_set_aside_is_told_when_something_else_ended_the_run(
+    ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiers = [[[works("1")]], [[works("2")], [works("3")]]]
+    shelf = broken(tiers, {("tier0", 0): 1000})
+    run = start(ws, shelf)
+    run.observe(lambda report: run.stop() if report["type"] == "accepted" else None)
+    with caplog.at_level(logging.CRITICAL):
+        summary = await ended(run)
+    assert isinstance(summary.error, Interrupted)
+    assert ["tier0" in line for line in summary.warnings] == [True]
 
 
 class Crashing(Works):
@@ -502,6 +579,23 @@ async def test_a_full_disk_ends_the_run_and_costs_no_work(
     resumed = await ended(start(ws, shelf))
     assert resumed.accepted == 5
     assert {p.stem for p in (ws.path / "files").glob("??/??/*")} == {i.sha256 for i in ws.images()}
+
+
+@pytest.mark.parametrize("claimed", [10**15, None])
+async def test_a_run_ends_while_there_is_room_for_what_is_on_its_way(
+    tmp_path: Path, works: Works, settings: Settings, monkeypatch: pytest.MonkeyPatch, claimed: Any
+) -> None:
+    """Twice the largest file in flight stays free; nobody's claim counts beyond our own cap."""
+    room = 1_000_000
+    monkeypatch.setattr("crawler.limits.free_bytes", lambda folder: room)
+    ws = crawler.open(tmp_path / "ws", settings=settings(net__max_file_bytes=room // 2 + 1))
+    large = works("1")
+    shelf = Shelf([[[replace(large, ladder=(replace(large.ladder[0], bytes=claimed),))]]])
+    shelf.pages = [[[*shelf.pages[0][0], *(works(str(n)) for n in range(2, 6))]]]
+    run = start(ws, shelf)
+    monkeypatch.setattr("crawler.limits.LOOK_EVERY", 0.0)
+    summary = await ended(run)
+    assert isinstance(summary.error, NoSpace) is (claimed is not None)
 
 
 async def test_a_challenge_stops_the_source_and_no_other_rung_is_tried(

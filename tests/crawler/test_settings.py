@@ -132,6 +132,22 @@ def test_a_site_of_ones_own_names_its_adapter() -> None:
         ("net.attempts", 0),
         ("net.attempts", True),
         ("net.min_rate", "fast"),
+        ("net.min_rate", -0.5),
+        ("net.contact", "Mozilla/5.0"),
+        ("net.transport", "requests"),
+        ("net.proxy", "socks5://127.0.0.1:1080"),
+        ("net.proxy", "proxy.example:8080"),
+        ("net.proxy", "http://proxy.example:8080/path"),
+        ("net.proxy", "http://me:pw@proxy.example:8080"),
+        ("net.proxy", 8080),
+        ("net.retry_share", -0.1),
+        ("net.retry_share", 1.1),
+        ("net.retry_floor", "1h"),
+        ("net.breaker_after", 0),
+        ("net.breaker_patience", "never"),
+        ("net.breaker_longest", "soon"),
+        ("net.resume_from", -1),
+        ("sites.danbooru.adapter", "nothing"),
         ("net.connect_timeout", -1),
         ("sites.danbooru.base_url", "ftp://danbooru.donmai.us"),
         ("sites.danbooru.base_url", "https://user:pw@danbooru.donmai.us"),
@@ -146,6 +162,26 @@ def test_a_wrong_value_is_an_error_that_names_its_key(key: str, value: object) -
     with pytest.raises(ConfigError) as error:
         load(None, flags={key: value}, environ={})
     assert error.value.message.startswith(key)
+
+
+def test_what_steers_the_network_is_read_in_its_own_unit() -> None:
+    found = load(
+        None,
+        environ={
+            "TRAWL_NET__TRANSPORT": "httpx",
+            "TRAWL_NET__PROXY": "http://proxy.example:3128/",
+            "TRAWL_NET__RETRY_SHARE": "0.25",
+            "TRAWL_NET__RETRY_FLOOR": "30",
+            "TRAWL_NET__BREAKER_AFTER": "3",
+            "TRAWL_NET__BREAKER_PATIENCE": "7",
+            "TRAWL_NET__BREAKER_LONGEST": "1m",
+            "TRAWL_NET__RESUME_FROM": "8M",
+        },
+    ).net
+    assert (found.transport, found.proxy) == ("httpx", "http://proxy.example:3128")
+    assert (found.retry_share, found.retry_floor) == (0.25, 30.0)
+    assert (found.breaker_after, found.breaker_patience, found.breaker_longest) == (3, 7, 60.0)
+    assert found.resume_from == 8_000_000
 
 
 def test_a_file_that_is_not_toml_is_named(workspace: Path) -> None:
@@ -179,6 +215,49 @@ def test_a_workspace_may_not_open_private_hosts_unless_trusted(workspace: Path) 
     assert "--trust-workspace" in error.value.hint
     trusted = load(workspace, environ={}, trust_workspace=True)
     assert trusted.net.allow_hosts == {"10.0.0.1:80"}
+
+
+PROXY = "http://proxy.example:3128"
+PROXY_LOGIN = {"TRAWL_SITES__PROXY__LOGIN": "me", "TRAWL_SITES__PROXY__API_KEY": "secret"}
+
+
+def test_a_workspace_may_not_choose_a_proxy_unless_trusted(workspace: Path) -> None:
+    workspace_writes(workspace, f"[net]\nproxy = '{PROXY}'")
+    with pytest.raises(ConfigError, match="sends everything to a proxy") as error:
+        load(workspace, environ={})
+    assert "--trust-workspace" in error.value.hint
+    assert load(workspace, environ={}, trust_workspace=True).net.proxy == PROXY
+    assert load(workspace, environ={"TRAWL_NET__PROXY": PROXY}).net.proxy == PROXY
+
+
+def test_a_workspace_may_not_turn_the_users_proxy_off(workspace: Path) -> None:
+    user_writes(f"[net]\nproxy = '{PROXY}'")
+    workspace_writes(workspace, "[net]\nproxy = ''")
+    with pytest.raises(ConfigError, match="turns your proxy off"):
+        load(workspace, environ={})
+
+
+def test_a_login_for_a_proxy_goes_to_the_proxy_the_user_chose() -> None:
+    environ = {**PROXY_LOGIN, "TRAWL_NET__PROXY": PROXY}
+    assert load(None, environ=environ).proxy_login == Credentials("me", "secret")
+    assert load(None, environ=PROXY_LOGIN).proxy_login is None
+
+
+def test_even_a_trusted_workspace_does_not_get_the_login_for_a_proxy(workspace: Path) -> None:
+    workspace_writes(workspace, "[net]\nproxy = 'http://evil.example:3128'")
+    for own in ("", f"[net]\nproxy = '{PROXY}'"):
+        user_writes(own)
+        found = load(workspace, environ=PROXY_LOGIN, trust_workspace=True)
+        assert found.net.proxy == "http://evil.example:3128"
+        assert found.proxy_login is None
+
+
+def test_a_stored_login_goes_to_no_other_proxy() -> None:
+    credentials.store("proxy", PROXY, Credentials("me", "secret"))
+    found = load(None, flags={"net.proxy": PROXY}, environ={})
+    assert found.proxy_login == Credentials("me", "secret")
+    other = load(None, flags={"net.proxy": "http://other.example:3128"}, environ={})
+    assert other.proxy_login is None
 
 
 LOGIN = {"TRAWL_SITES__DANBOORU__LOGIN": "me", "TRAWL_SITES__DANBOORU__API_KEY": "secret"}

@@ -17,6 +17,8 @@ from tests.scenarios.conftest import Serve
 from tests.scenarios.driver import Trawl, address, serving, wait_for
 from tests.scenarios.outcome import assert_sound, outcome
 from tests.scenarios.worlds import file_of, reimu_posts
+from tests.torture.promises import Promises
+from tests.torture.signals import stop_crawl
 
 CRAWL = ("crawl", "danbooru", REIMU, "-w", "set", "--all")
 LIMIT = 10.0
@@ -205,3 +207,12 @@ def test_character_stopped_by_a_signal_exports_when_it_is_run_again(
     assert not (tmp_path / "reimu").exists()
     trawl(*words)
     assert len(list((tmp_path / "reimu").rglob("*.txt"))) == 30
+
+
+@pytest.mark.timeout(300)
+def test_a_crawl_stopped_again_and_again_comes_to_the_same(tmp_path: Path) -> None:
+    """A sample of ``make torture``: five signals, one of them while it starts, and one twice."""
+    promises = Promises("signals")
+    stop_crawl(promises, tmp_path, signals=5, twice=1, seed=6, stalling=False)
+    promises.end()
+    assert promises.broken == []

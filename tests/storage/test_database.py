@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -99,3 +101,38 @@ def test_many_may_make_the_catalog_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert troubles == []
+
+
+MIGRATE = """
+import os, sys
+from pathlib import Path
+from storage import schema
+from storage.database import open_writer
+
+def migrate(db, whole=schema.migrate):
+    left = int(sys.argv[2])
+    def count(statement):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+    db.set_trace_callback(count)
+    whole(db)
+
+schema.migrate = migrate
+open_writer(Path(sys.argv[1])).close()
+"""
+
+
+@pytest.mark.parametrize("statements", [0, 1, 3, 10, 25, 40])
+def test_a_migration_that_is_killed_is_done_by_the_next_start(
+    tmp_path: Path, statements: int
+) -> None:
+    path = tmp_path / "catalog.db"
+    command = [sys.executable, "-c", MIGRATE, str(path), str(statements)]
+    assert subprocess.run(command).returncode == 9
+    db = open_writer(path)
+    assert value(db, "user_version") == VERSION
+    assert value(db, "integrity_check") == "ok"
+    db.execute("SELECT count(*) FROM works").fetchone()
+    db.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import pytest
 
 from storage.errors import WorkspaceLocked
 from storage.lock import EngineLock, engine_running
+from storage.platform import try_lock
 
 HOLD = """
 import sys, pathlib
@@ -87,3 +90,35 @@ def test_a_look_at_the_lock_does_not_turn_an_engine_away(tmp_path: Path) -> None
     finally:
         over.set()
         looking.join()
+
+
+def test_who_was_killed_is_not_taken_for_who_has_the_workspace(tmp_path: Path) -> None:
+    """Between taking the lock and writing so, the file still tells of one that was killed."""
+    end(hold(tmp_path))
+    fd = os.open(tmp_path / "engine.lock", os.O_RDWR)
+    try:
+        assert try_lock(fd)
+        teller = threading.Timer(0.3, _tell_of_this_process, (tmp_path,))
+        teller.start()
+        with pytest.raises(WorkspaceLocked, match=f"process {os.getpid()} "):
+            EngineLock(tmp_path).acquire()
+        teller.join()
+    finally:
+        os.close(fd)
+
+
+def _tell_of_this_process(workspace: Path) -> None:
+    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": "now"}
+    (workspace / "engine.lock").write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"pid": 1}'])
+def test_a_holder_that_does_not_say_who_it_is_is_told_all_the_same(
+    tmp_path: Path, text: str
+) -> None:
+    with EngineLock(tmp_path):
+        (tmp_path / "engine.lock").write_text(text)
+        began = time.monotonic()
+        with pytest.raises(WorkspaceLocked, match=r"is in use$"):
+            EngineLock(tmp_path).acquire()
+        assert time.monotonic() - began < 1

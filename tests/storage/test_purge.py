@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -311,6 +312,52 @@ def test_a_clean_end_spares_the_next_start_the_work(catalog: Catalog, crawl: str
     catalog.write(purge.mark_clean)
     ((value,),) = catalog.rows("SELECT value FROM meta WHERE key = 'clean_at'")
     assert abs(float(value) - time.time()) < 5
+
+
+def orphan(catalog: Catalog, made_at: float) -> Path:
+    """A file that a killed run left without a row, in a folder of that time."""
+    temp = catalog.store.temp()
+    temp.write_bytes(b"renamed, not committed")
+    path = catalog.store.adopt(temp, sha256_of("orphan"), "png")
+    os.utime(path.parent, (made_at, made_at))
+    return path
+
+
+def test_a_clock_that_was_turned_back_during_a_run_hides_nothing_from_the_sweep(
+    catalog: Catalog, crawl: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    catalog.write(purge.mark_clean)
+    monkeypatch.setattr("storage.purge.time.time", lambda: now - 3600)
+    catalog.write(purge.follow_clock)  # the run goes on, and is killed
+    left = orphan(catalog, now - 3590)
+    monkeypatch.setattr("storage.purge.time.time", lambda: now + 10)  # set right again
+    catalog.write(purge.follow_clock)
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert not left.exists()
+    assert catalog.files() == {sha256_of("bad"), sha256_of("good")}
+
+
+def test_a_clock_that_is_still_behind_hides_nothing_either(
+    catalog: Catalog, crawl: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    catalog.write(purge.mark_clean)
+    left = orphan(catalog, now - 3600)
+    monkeypatch.setattr("storage.purge.time.time", lambda: now - 3590)
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert not left.exists()
+    assert catalog.files() == {sha256_of("bad"), sha256_of("good")}
+
+
+def test_a_clock_that_runs_on_leaves_the_mark_alone(catalog: Catalog, crawl: str) -> None:
+    catalog.write(purge.mark_clean)
+    before = catalog.rows("SELECT value FROM meta WHERE key = 'clean_at'")
+    catalog.write(purge.follow_clock)
+    assert catalog.rows("SELECT value FROM meta WHERE key = 'clean_at'") == before
+    old = orphan(catalog, time.time() - 3600)
+    catalog.write(lambda db: purge.tidy(db, catalog.store))
+    assert old.exists()  # not looked at: nothing can be left from before a clean mark
 
 
 def test_a_blocked_work_that_was_never_fetched_needs_no_event(catalog: Catalog) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -178,6 +179,74 @@ async def test_trouble_after_a_commit_is_nobodys_failure(
         await writer.close()
     assert stored(tmp_path) == [1, 2]
     assert "clearing up after a commit failed" in caplog.text
+
+
+async def test_what_comes_before_a_commit_is_done_before_each(tmp_path: Path) -> None:
+    calls: list[bool] = []
+    writer = Writer(
+        tmp_path / "catalog.db", before_commit=lambda db: calls.append(db.in_transaction)
+    )
+    await writer.start()
+    try:
+        await writer.do(lambda db: None)
+        await writer.do(lambda db: None)
+    finally:
+        await writer.close()
+    assert calls == [False, False]
+
+
+async def test_what_fails_before_a_commit_fails_those_who_wait_for_it(tmp_path: Path) -> None:
+    def full(db: sqlite3.Connection) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = Writer(tmp_path / "catalog.db", before_commit=full)
+    await writer.start()
+    try:
+        for _ in range(2):
+            with pytest.raises(NoSpace):
+                await writer.do(lambda db: None)
+    finally:
+        await writer.close()
+
+
+async def test_a_transaction_that_cannot_even_be_rolled_back_leaves_the_writer_alive(
+    writer: Writer, tmp_path: Path
+) -> None:
+    def spoiled(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO t VALUES (1)")
+        db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)  # nothing is allowed any more
+
+    with pytest.raises(StorageError):
+        await writer.do(spoiled)
+    with pytest.raises(StorageError):
+        await writer.do(insert(2))
+
+
+async def test_a_reader_does_not_hold_up_the_end_and_the_log_is_folded_in_later(
+    tmp_path: Path,
+) -> None:
+    path, log = tmp_path / "catalog.db", tmp_path / "catalog.db-wal"
+
+    async def write_much() -> float:
+        writer = Writer(path, checkpoint=True)
+        await writer.start()
+        await writer.do(lambda db: db.execute("CREATE TABLE IF NOT EXISTS t (x)").fetchall())
+        for _ in range(20):
+            await writer.do(lambda db: db.execute("INSERT INTO t VALUES (zeroblob(20000))"))
+        began = time.monotonic()
+        await writer.close()
+        return time.monotonic() - began
+
+    await write_much()
+    reader = open_reader(path)
+    rows = reader.execute("SELECT * FROM t")
+    assert rows.fetchone()
+    assert await write_much() < 2
+    assert log.stat().st_size > 400_000
+    assert len(rows.fetchall()) == 19  # what it saw when it began
+    reader.close()
+    await write_much()
+    assert not log.exists() or log.stat().st_size == 0
 
 
 async def test_a_catalog_that_cannot_be_opened_is_told_and_leaves_no_thread(tmp_path: Path) -> None:

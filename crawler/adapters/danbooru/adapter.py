@@ -160,6 +160,13 @@ class Danbooru:
                 candidates.append(to_candidate(row, self.site))
             except BadPost:
                 dropped["bad_post"] += 1
+            except Exception:
+                # Reading a post is made to stand anything: where it does not, it costs one post.
+                log.exception("post %s cannot be read", post_id(row))
+                site, number = self.site, str(post_id(row))
+                candidates.append(
+                    Candidate(site.name, site.base_url, number, unavailable="bad_post")
+                )
         return Page(candidates, at.cursor, dropped)
 
     async def refresh(self, candidate: Candidate, http: Http) -> Candidate:

@@ -95,7 +95,10 @@ def _original(row: Mapping[str, Any], base_url: str) -> Rung | None:
     md5, url = _md5(row["md5"]), _text(row["file_url"])
     if md5 is None or url is None:
         return None
-    location = urljoin(f"{base_url}/", url)
+    try:
+        location = urljoin(f"{base_url}/", url)
+    except ValueError:  # what looks like an IPv6 address and is none
+        return None
     if not _is_web(location):
         return None
     return Rung(

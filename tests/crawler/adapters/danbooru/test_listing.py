@@ -183,3 +183,22 @@ async def test_one_bad_post_does_not_stop_its_page() -> None:
         ("5", None),
     ]
     assert page.dropped == {"bad_post": 2}
+
+
+async def test_a_post_that_breaks_its_reader_costs_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(value: Any) -> str:
+        if value == "boom":
+            raise ZeroDivisionError
+        return str(value)
+
+    monkeypatch.setattr("crawler.adapters.danbooru.post.storable", broken)
+    rows = [a_post(9), a_post(7, source="boom"), a_post(5)]
+    (page,), _ = await walk(lambda path, params: (200, rows))
+    assert [(c.site_id, c.unavailable) for c in page.candidates] == [
+        ("9", None),
+        ("7", "bad_post"),
+        ("5", None),
+    ]
+    assert "post 7 cannot be read" in caplog.text

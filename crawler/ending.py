@@ -1,0 +1,45 @@
+"""The end of a run: what the catalog notes of it, and what a person should know besides."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Literal
+
+from crawler.carry import Tools
+from crawler.errors import StorageError, TrawlError
+from crawler.verdicts import Rules
+from storage import crawls, purge, stream
+from storage.disk import in_our_words
+from storage.reasons import reasons
+from storage.records import Row
+
+EndState = Literal["finished", "stopped", "failed"]
+
+
+async def note_end(
+    tools: Tools, crawl_id: str, state: EndState, error: Exception | None
+) -> tuple[list[Row], TrawlError | None]:
+    """Note how a run ended; returns the table of reasons, and what kept it from being noted."""
+
+    def note(db: sqlite3.Connection) -> list[Row]:
+        crawls.update(db, crawl_id, state=state, note=str(error) if error else None)
+        purge.drop_rejected(db, tools.store, tools.rejected_budget)
+        rows = reasons(db, crawl_id)
+        if state == "finished" and not stream.told_finished(db, crawl_id):
+            counts = {f"{r.state}:{r.reason}" if r.reason else r.state: r.count for r in rows}
+            stream.append(db, "crawl_finished", crawl_id=crawl_id, payload=counts)
+        return rows
+
+    try:
+        return await tools.writer.do(note), None
+    except StorageError as trouble:  # a full disk: what was committed before still counts
+        with in_our_words(tools.store.workspace):
+            return tools.reader.rows(crawl_id), trouble
+
+
+def broken_filters(rules: Rules) -> list[str]:
+    """One line for each filter that failed, and each way in which it did."""
+    return [
+        f"the filter {name} failed ({why}); its works are tried again by the next run"
+        for name, why in sorted(rules.broken)
+    ]
