@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from storage.records import Candidate, State, Work
+
+HELD = 256
+"""Works that may wait for room at their hosts; more are not taken from the queue."""
 
 
 @dataclass
@@ -18,10 +23,14 @@ class Frontier:
     and completion order cannot change which works are accepted.
 
     A work that is certainly the same picture as one in flight is parked until that one is settled.
+    A work whose host has as many in flight as it may is held, in its place, while others go on: a
+    host that is silent does not hold up the rest.
     """
 
     want: int | None
     concurrency: int
+    per_host: int | None = None
+    """Works in flight whose files are at one host at most; None for no such limit."""
     accepted: int = 0
     pending: int = 0
     """Works without a verdict, in flight ones included, loaded or not."""
@@ -29,8 +38,14 @@ class Frontier:
     _flying: dict[int, Work] = field(default_factory=dict)
     _identities: dict[str, int] = field(default_factory=dict)
     _parked: dict[int, list[Work]] = field(default_factory=dict)
+    _following: dict[int, list[Work]] = field(default_factory=dict)
+    """Twins of a work that waits for its turn among the rest."""
     _free: list[Work] = field(default_factory=list)
     """Works known to be duplicates of an accepted one: they cost nothing and fill no place."""
+    _held: dict[str, deque[Work]] = field(default_factory=dict)
+    """Host -> works that wait for room there; each fills its place of ``want`` meanwhile."""
+    _at: Counter[str] = field(default_factory=Counter)
+    """Host -> works in flight."""
     _gratis: set[int] = field(default_factory=set)
     """Positions of those of them that are in flight."""
     _here: set[int] = field(default_factory=set)
@@ -62,12 +77,22 @@ class Frontier:
             work = self._free.pop()
             self._gratis.add(work.position)
             return self._fly(work)
-        while self._ready and self._room():
+        for host, held in self._held.items():
+            if self._has_room(host):
+                work = held.popleft()
+                if not held:
+                    del self._held[host]
+                return self._fly(work)
+        while self._ready and self._room() and self._held_count < HELD:
             work = heapq.heappop(self._ready)[1]
             twin = self._twin(work.candidate)
-            if twin is None:
+            if twin is not None:
+                following = self._following.pop(work.position, ())
+                self._parked.setdefault(twin, []).extend((work, *following))
+            elif self._has_room(host := host_of(work.candidate)):
                 return self._fly(work)
-            self._parked.setdefault(twin, []).append(work)
+            else:
+                self._held.setdefault(host, deque()).append(self._claim(work))
         return None
 
     def moved(self, before: State | None, after: State) -> None:
@@ -88,16 +113,20 @@ class Frontier:
     def landed(self, work: Work, *, accepted: bool) -> None:
         """A work was settled (or given back); its parked twins go on."""
         del self._flying[work.position]
+        self._at -= Counter((host_of(work.candidate),))
         self._here.discard(work.position)
         self._gratis.discard(work.position)
         for key in identities(work.candidate):
             if self._identities.get(key) == work.position:
                 del self._identities[key]
-        for twin in self._parked.pop(work.position, ()):
-            if accepted:
-                self._free.append(twin)
-            else:
-                heapq.heappush(self._ready, (twin.position, twin))
+        twins = sorted(self._parked.pop(work.position, ()), key=lambda twin: twin.position)
+        if accepted:
+            self._free += twins
+        elif twins:
+            # The first takes the place that is free now. The others stay with it: left among the
+            # rest, they could be without a verdict when the target is met.
+            heapq.heappush(self._ready, (twins[0].position, twins[0]))
+            self._following[twins[0].position] = twins[1:]
 
     @property
     def in_flight(self) -> int:
@@ -126,18 +155,32 @@ class Frontier:
         """The target is met and every earlier work has its verdict."""
         if self.want is None or self.accepted < self.want:
             return False
-        return not self._flying and not self._free and not self._parked
+        return not (self._flying or self._held or self._free or self._parked)
 
     @property
     def idle(self) -> bool:
         """Nothing is in flight and nothing is left to start."""
-        return not (self._flying or self._ready or self._free or self._parked)
+        return not (self._flying or self._held or self._ready or self._free or self._parked)
 
     def _room(self) -> bool:
-        return self.want is None or self.accepted + len(self._flying) < self.want
+        started = len(self._flying) + self._held_count
+        return self.want is None or self.accepted + started < self.want
+
+    @property
+    def _held_count(self) -> int:
+        return sum(map(len, self._held.values()))
+
+    def _has_room(self, host: str) -> bool:
+        return not host or self.per_host is None or self._at[host] < self.per_host
 
     def _fly(self, work: Work) -> Work:
         self._flying[work.position] = work
+        self._at[host_of(work.candidate)] += 1
+        return self._claim(work)
+
+    def _claim(self, work: Work) -> Work:
+        if following := self._following.pop(work.position, ()):
+            self._parked.setdefault(work.position, []).extend(following)
         for key in identities(work.candidate):
             self._identities.setdefault(key, work.position)
         return work
@@ -147,6 +190,17 @@ class Frontier:
             if key in self._identities:
                 return self._identities[key]
         return None
+
+
+def host_of(candidate: Candidate) -> str:
+    """Where the largest file of a work is, as ``host:port``; empty for local files."""
+    for rung in candidate.ladder[:1]:
+        if rung.kind == "url":
+            try:
+                return urlsplit(rung.location).netloc.lower()
+            except ValueError:
+                return ""
+    return ""
 
 
 def identities(candidate: Candidate) -> tuple[str, ...]:

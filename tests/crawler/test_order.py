@@ -14,13 +14,15 @@ from storage.records import Candidate, Rung, Work
 
 
 def work(position: int, md5: str | None = None, pixels: str | None = None) -> Work:
-    rung = Rung(f"https://cdn.test/{position}", md5=md5)
+    rung = Rung(f"https://cdn{position % 3}.test/{position}", md5=md5)
     candidate = Candidate("site", "o", str(position), (rung,), pixel_hash=pixels)
     return Work(position, position, 0, candidate)
 
 
-def frontier(*works: Work, want: int | None = 2, concurrency: int = 8) -> Frontier:
-    made = Frontier(want=want, concurrency=concurrency, pending=len(works))
+def frontier(
+    *works: Work, want: int | None = 2, concurrency: int = 8, per_host: int | None = None
+) -> Frontier:
+    made = Frontier(want=want, concurrency=concurrency, per_host=per_host, pending=len(works))
     made.add(works)
     return made
 
@@ -51,6 +53,34 @@ def test_no_more_works_fly_than_are_wanted() -> None:
 def test_without_a_target_concurrency_is_the_only_bound() -> None:
     made = frontier(*map(work, range(1, 9)), want=None, concurrency=5)
     assert take(made) == [1, 2, 3, 4, 5]
+
+
+def test_a_host_with_enough_in_flight_does_not_hold_up_the_others() -> None:
+    made = frontier(*map(work, (1, 4, 7, 8, 10, 12)), want=None, concurrency=3, per_host=1)
+    assert take(made) == [1, 8, 12]  # 4, 7 and 10 are where 1 is
+    land(made, 8, accepted=True)
+    assert take(made) == []
+    land(made, 1, accepted=True)
+    assert take(made) == [4]
+    assert not made.idle
+
+
+def test_a_work_that_is_held_fills_its_place() -> None:
+    made = frontier(*map(work, (1, 4, 5, 6)), want=3, per_host=1)
+    assert take(made) == [1, 5]  # 4 has the third place
+    land(made, 5, accepted=True)
+    assert take(made) == []
+    land(made, 1, accepted=False)
+    assert take(made) == [4, 6]
+
+
+def test_a_twin_of_a_held_work_waits_for_it() -> None:
+    made = frontier(work(1), work(4, md5="a"), work(5, md5="a"), want=None, per_host=1)
+    assert take(made) == [1]
+    land(made, 1, accepted=True)
+    assert take(made) == [4]
+    land(made, 4, accepted=True)
+    assert take(made) == [5]
 
 
 def test_the_target_is_met_when_nothing_is_in_flight() -> None:
@@ -204,6 +234,7 @@ works = st.lists(
     outcomes=works,
     want=st.integers(0, 12),
     concurrency=st.integers(1, 6),
+    per_host=st.none() | st.integers(1, 3),
     page=st.integers(1, 7),
     load=st.integers(1, 5),
 )
@@ -212,11 +243,12 @@ def test_any_order_of_completion_ends_as_if_works_had_been_taken_one_by_one(
     outcomes: list[tuple[str, str | None]],
     want: int,
     concurrency: int,
+    per_host: int | None,
     page: int,
     load: int,
 ) -> None:
     catalog = Catalog(outcomes, page)
-    made = Frontier(want=want, concurrency=concurrency)
+    made = Frontier(want=want, concurrency=concurrency, per_host=per_host)
     for _ in _steps(data, made, catalog, load):
         assert made.accepted <= want
         assert made.in_flight <= concurrency
@@ -236,7 +268,7 @@ def test_without_a_target_every_work_gets_its_verdict(
     data: st.DataObject, outcomes: list[tuple[str, str | None]], concurrency: int, load: int
 ) -> None:
     catalog = Catalog(outcomes, 3)
-    made = Frontier(want=None, concurrency=concurrency)
+    made = Frontier(want=None, concurrency=concurrency, per_host=1)
     for _ in _steps(data, made, catalog, load):
         assert made.in_flight <= concurrency
     assert len(catalog.settled) == len(outcomes)
