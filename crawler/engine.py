@@ -26,7 +26,7 @@ from crawler.errors import (
     StorageError,
     TrawlError,
 )
-from crawler.limits import Streak, Watch, items_failed
+from crawler.limits import Streak, Watch, items_failed, works_at_one_host
 from crawler.listing import Lister
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
@@ -155,6 +155,7 @@ class Engine:
         self._frontier = Frontier(
             want=self.request.want,
             concurrency=self._tools.concurrency,
+            per_host=works_at_one_host(self._tools.concurrency, self._tools.http.connections),
             accepted=opened.accepted,
             pending=opened.pending,
         )

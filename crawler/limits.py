@@ -88,6 +88,15 @@ def works_at_once(wanted: int, descriptors: int | None) -> int:
     return max(1, min(wanted, (descriptors - OWN_DESCRIPTORS) // 3))
 
 
+def works_at_one_host(at_once: int, connections: int) -> int:
+    """How many of the works on their way may be at one host.
+
+    Some are decoded while others arrive; a quarter is left for other hosts, should this one be
+    silent.
+    """
+    return max(1, min(2 * connections, at_once * 3 // 4))
+
+
 def items_failed(request: Request, rows: Sequence[Row]) -> ItemsFailed | None:
     """What ``--strict`` makes of a table of reasons."""
     failed = sum(row.count for row in rows if row.state == "failed")

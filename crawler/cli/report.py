@@ -28,6 +28,7 @@ STATES: Mapping[str, str] = MappingProxyType(
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
+        "animation_too_large": "its frames together are more pixels than are decoded here",
         "bad_encoding": "the reply cannot be unpacked",
         "bad_entry": "the source's entry cannot be recorded",
         "bad_post": "the source's entry makes no sense",
@@ -40,6 +41,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "decode_error": "its decoder gives up on it",
         "decode_timeout": "it took too long to decode",
         "decoder_crash": "it crashed its decoder, twice",
+        "decompression_bomb": "far more pixels than its bytes can hold",
         "deleted": "deleted at the source",
         "filter_failed": "a filter broke on it (`trawl show` names it); the next run tries again",
         "format_not_allowed": "no format that is opened here",
@@ -52,6 +54,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "http_5xx": "its host has an error of its own; the next run tries again",
         "icc_too_large": "an unreasonably large colour profile",
         "md5_mismatch": "other bytes than the source says, again and again",
+        "memory_limit": "decoding it takes more memory than a picture may take",
+        "metadata_too_large": "an unreasonable amount of metadata",
         "no_file": "the source gives no file",
         "noai": "its host does not want it in training sets",
         "noindex": "its host does not want it collected",
@@ -64,9 +68,11 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "too_big": "more bytes than net.max_file_bytes",
         "too_many_bytes": "more bytes than are decoded here",
         "too_many_frames": "more frames than are decoded here",
+        "too_many_parts": "an unreasonable number of parts",
         "too_many_pixels": "more pixels than resolution.max_pixels",
         "too_many_redirects": "its host sends us round and round",
         "too_many_scans": "so many passes that decoding it would take for ever",
+        "too_much_text": "an unreasonable amount of text beside the picture",
         "truncated": "the file ends too early",
         "unreadable": "this file may not be read",
     }
@@ -100,8 +106,16 @@ def _meaning(row: Row, explanations: Mapping[str, str], finished: bool) -> str:
     if finished and row.state == "pending":
         return "listed, not needed for the target"
     # A filter and a failed download may use the same word, and mean different things.
-    known = explanations if row.state == "rejected" else OUTCOMES
-    return known.get(row.reason or "") or STATES[row.state]
+    reason = row.reason or ""
+    told = explanations.get(reason) if row.state == "rejected" else outcome(reason)
+    return told or STATES[row.state]
+
+
+def outcome(reason: str) -> str | None:
+    """What the reason of a failed or unavailable work means."""
+    if reason.startswith("http_") and reason not in OUTCOMES:
+        return f"its host answers with status {reason.removeprefix('http_')}"
+    return OUTCOMES.get(reason)
 
 
 def totals(summary: Summary) -> str:

@@ -10,7 +10,7 @@ import click
 from crawler.cli.options import debug_option, find_workspace, json_option, workspace_option
 from crawler.cli.output import as_json as to_json
 from crawler.cli.output import plain, printable, write
-from crawler.cli.report import OUTCOMES
+from crawler.cli.report import outcome
 
 
 @click.command("show", short_help="Everything known of one work.")
@@ -29,8 +29,8 @@ def command(ref: str, workspace: str | None, as_json: bool) -> None:
         found = plain(reader.show(ref))
     if not as_json:
         for work in found["works"]:
-            if _lost(work) and work["reason"] in OUTCOMES:
-                work["meaning"] = OUTCOMES[work["reason"]]
+            if _lost(work):
+                work["meaning"] = outcome(work["reason"])
     write(to_json(found, indent=2) if as_json else "\n".join(_lines(found)))
 
 

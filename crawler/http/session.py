@@ -103,6 +103,11 @@ class SiteHttp:
         self._net = exchange.net
         self._stats = stats
 
+    @property
+    def connections(self) -> int:
+        """How many files of one host are fetched at once."""
+        return self._site.connections
+
     async def get_json(self, url: str, params: Mapping[str, str] | None = None) -> Json:
         """One API request; credentials go to the site's own origin only.
 

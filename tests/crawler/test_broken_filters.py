@@ -133,13 +133,12 @@ async def test_a_work_of_another_crawl_that_could_not_be_measured_is_measured_an
     ws: Workspace, works: Works
 ) -> None:
     """Rejected for another reason it is kept, without what the broken filter would have said."""
-    tiny = {"resolution": {"min_side": 49, "min_pixels": 1}}
-    comic = works("2", side=50, tags={"general": ("comic",)})
-    await crawled(ws, Shelf([[[comic]]], query="one"), judge_with(Fragile("measure")), tiny)
-    assert states(ws) == {"2": "rejected:comic"}
-    allowed = {**tiny, "allow": ["comic"]}
-    second = Shelf([[[comic]]], query="two")
-    summary = await crawled(ws, second, judge_with(Fragile("never")), allowed)
+    large = {"resolution": {"min_side": 60, "min_pixels": 1}}
+    small = works("2", side=50)
+    await crawled(ws, Shelf([[[small]]], query="one"), judge_with(Fragile("measure")), large)
+    assert states(ws) == {"2": "rejected:too_small"}
+    second = Shelf([[[small]]], query="two")
+    summary = await crawled(ws, second, judge_with(Fragile("never")))
     assert summary.accepted == 1
     with Reader(ws.path) as reader:
         measures = reader.show("folder:2")["picture"]["measures"]

@@ -133,8 +133,8 @@ class Run:
 
     # -- what the engine does between two events
 
-    def page(self, site_ids: Sequence[str]) -> None:
-        """The site has listed these works."""
+    def page(self, site_ids: Sequence[str], *, recalls: bool) -> None:
+        """The site has listed these works; what that decides is recalled from its way, or not."""
         candidates = [self.world.candidate(site_id) for site_id in site_ids]
         listed = [(candidate, self.rules.of_claims(candidate)) for candidate in candidates]
         settled = self.disk.write(
@@ -145,7 +145,7 @@ class Run:
             self.frontier.reopened()
         decided = {s.candidate_id for s in settled if s.ruling.state != "pending"}
         for work in self.frontier.flying:
-            if work.candidate_id in decided:
+            if recalls and work.candidate_id in decided:
                 self.flying[work.position].close()
                 self._land(work, [])
 

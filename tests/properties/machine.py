@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from crawler import plugins
 from crawler.acquire import OUTAGE
@@ -24,7 +24,7 @@ from tests.properties.follower import Follower
 from tests.properties.model import OPEN, TAKEN, Model
 from tests.properties.world import BY_SHA256, Post, World, posts
 
-SITE_IDS = [str(n) for n in range(5)]
+SITE_IDS = [str(n) for n in range(10)]
 QUERIES = ("one", "two")
 POLICIES = (
     {"resolution": {"min_side": 768, "min_pixels": 1}},
@@ -43,11 +43,16 @@ MEMORY = Path("/dev/shm")
 
 def fuses(longest: int) -> st.SearchStrategy[int | None]:
     """At which edge of a commit the process is killed; mostly it is not."""
-    return st.sampled_from([*[None] * (5 * longest), *range(longest + 1)])
+    return st.sampled_from([*[None] * (12 * longest + 12), *range(longest + 1)])
 
 
 ids = st.sampled_from(SITE_IDS)
-listings = st.lists(ids, min_size=1, max_size=6)
+Command = tuple[str, dict[str, object], int | None]
+"""What is run: a query, a policy and how many pictures are wanted."""
+commands: st.SearchStrategy[Command] = st.tuples(
+    st.sampled_from(QUERIES), st.sampled_from(POLICIES), st.sampled_from([None, None, 1, 2, 3, 4, 0])
+)
+listings = st.lists(ids, min_size=1, max_size=3)
 
 
 class Catalog(RuleBasedStateMachine):
@@ -55,6 +60,7 @@ class Catalog(RuleBasedStateMachine):
 
     steps: ClassVar[int] = 0
     """Rules that were run in this process, over all examples."""
+    run: Run
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +70,6 @@ class Catalog(RuleBasedStateMachine):
         self.disk = Disk(self.folder / "ws")
         self.world = World(SITE_IDS)
         self.model = Model()
-        self.run: Run | None = None
         self.slow, self.prompt = Follower(), Follower()
         self.troubled: set[int] = set()
         """Positions of works whose bytes did not come, in this run."""
@@ -77,9 +82,15 @@ class Catalog(RuleBasedStateMachine):
 
     # -- the site
 
-    @initialize(first=st.lists(posts, min_size=len(SITE_IDS), max_size=len(SITE_IDS)))
-    def site_opens(self, first: list[Post]) -> None:
+    @initialize(
+        first=st.lists(posts, min_size=len(SITE_IDS), max_size=len(SITE_IDS)),
+        listed=listings,
+        command=commands,
+    )
+    def site_opens(self, first: list[Post], listed: list[str], command: Command) -> None:
         self.world.posts = dict(zip(SITE_IDS, first, strict=True))
+        self.open(command)
+        self.list_page(listed=listed, recalls=True, starts=3, fuse=None)
 
     @rule(site_id=ids, post=posts)
     def site_changes(self, site_id: str, post: Post) -> None:
@@ -89,16 +100,26 @@ class Catalog(RuleBasedStateMachine):
 
     # -- a run
 
-    @precondition(lambda self: self.run is None)
     @rule(
-        query=st.sampled_from(QUERIES),
-        policy=st.sampled_from(POLICIES),
-        want=st.sampled_from([None, 0, 1, 2, 3]),
-        fuse=fuses(12),
+        command=commands,
+        budget=st.sampled_from([0, 100, 10**9]),
+        at_end=fuses(3),
+        at_begin=fuses(12),
     )
-    def open(
-        self, query: str, policy: dict[str, object], want: int | None, fuse: int | None
+    def end_and_run_another(
+        self, command: Command, budget: int, at_end: int | None, at_begin: int | None
     ) -> None:
+        self._light(at_end)
+        try:
+            self.run.end(budget)
+        except Killed:
+            self._after_a_kill()
+        self.disk.fuse = None
+        self.open(command, at_begin)
+
+    def open(self, command: Command, fuse: int | None = None) -> None:
+        """Run a crawl, new or known; killed while it opens, it is run again."""
+        query, policy, want = self.command = command
         judge = plugins.judge()
         rules = Rules(judge, judge.policy(policy))
         before = dict(self.disk.rows("SELECT query, id FROM crawls")).get(query)
@@ -107,13 +128,12 @@ class Catalog(RuleBasedStateMachine):
         failed = self._failed(before)
         half = before is not None and works.half_judged(self.disk.db, before)
         stored = {s for (s,) in self.disk.rows("SELECT sha256 FROM images WHERE stored = 1")}
-        if fuse is not None:
-            self.disk.light(fuse)
+        self._light(fuse)
         try:
             run = Run(self.disk, self.world, query, rules, want)
         except Killed:
-            self._after_a_kill()
             self.undisturbed.discard(before or "")
+            self._after_a_kill()
             return
         self.disk.fuse = None
         self.run = run
@@ -159,102 +179,91 @@ class Catalog(RuleBasedStateMachine):
                     state == "rejected"
                 )
 
-    @precondition(lambda self: self.run is not None)
     @rule(site_id=ids, post=posts, along=st.lists(ids, max_size=2))
     def a_changed_post_is_listed(self, site_id: str, post: Post, along: list[str]) -> None:
         self.site_changes(site_id=site_id, post=post)
-        self.list_page(listed=[site_id, *along], fuse=None)
+        self.list_page(listed=[site_id, *along], recalls=along != [], starts=0, fuse=None)
 
-    @precondition(lambda self: self.run is not None)
-    @rule(listed=listings, fuse=fuses(1))
-    def list_page(self, listed: list[str], fuse: int | None) -> None:
-        run = self._run()
+    @rule(listed=listings, recalls=st.booleans(), starts=st.integers(0, 3), fuse=fuses(1))
+    def list_page(self, listed: list[str], recalls: bool, starts: int, fuse: int | None) -> None:
+        """``recalls``: what the page decides is recalled before its bytes arrive."""
+        run = self.run
         met = self.model.crawls[run.id]
         if met.keys() & set(listed) or len(set(listed)) < len(listed):
             self.undisturbed.discard(run.id)
         for other, states in self.model.crawls.items():
             if other != run.id and states.keys() & set(listed):
                 self.undisturbed.discard(other)
-        if fuse is not None:
-            self.disk.light(fuse)
+        self._light(fuse)
         try:
-            run.page(listed)
+            run.page(listed, recalls=recalls)
         except Killed:
             self._after_a_kill()
             return
         self.disk.fuse = None
         candidates = [self.world.candidate(site_id) for site_id in listed]
         self.model.page(run.id, [(c, run.rules.of_claims(c)) for c in candidates])
+        if starts:
+            self.start(most=starts, fuse=None)
 
-    @precondition(lambda self: self.run is not None)
     @rule(most=st.integers(1, 4), fuse=fuses(8))
     def start(self, most: int, fuse: int | None) -> None:
-        run = self._run()
-        if fuse is not None:
-            self.disk.light(fuse)
-        for _ in range(most):
+        self._light(fuse)
+        run = self.run
+        while most and run is self.run and self._start():
+            most -= 1
+        self.disk.fuse = None
+
+    def _start(self) -> bool:
+        """Start a work if any may start, and the process lives."""
+        run = self.run
+        try:
+            work = run.start()
+        except Killed:
+            self._after_a_kill()
+            return False
+        if work is not None and work.position not in run.flying:
+            self._landed(run, work)
+        return work is not None
+
+    @rule(
+        arrivals=st.lists(
+            st.tuples(st.integers(0, 2), st.none() | st.none() | st.sampled_from(TROUBLE)),
+            min_size=1,
+            max_size=4,
+        ),
+        fuse=fuses(5),
+    )
+    def arrive(self, arrivals: list[tuple[int, FetchError | None]], fuse: int | None) -> None:
+        """Bytes come in any order, or trouble instead of them; others are started in between."""
+        run = self.run
+        self._light(fuse)
+        for which, trouble in arrivals:
+            if not run.frontier.flying and not self._start():
+                break
+            if not run.frontier.flying or run is not self.run:
+                break
+            work = run.frontier.flying[which % len(run.frontier.flying)]
+            if trouble is not None:
+                self.troubled.add(work.position)
             try:
-                work = run.start()
+                run.arrive(work, trouble)
             except Killed:
                 self._after_a_kill()
                 return
-            if work is None:
-                break
-            if work.position not in run.flying:
+            if work.position in run.flying:  # the next rung, or the work was read again
+                self._recorded(run)
+            else:
                 self._landed(run, work)
         self.disk.fuse = None
 
-    @precondition(lambda self: self.run is not None and self.run.flying)
-    @rule(
-        which=st.integers(0, 2),
-        trouble=st.none() | st.none() | st.none() | st.sampled_from(TROUBLE),
-        fuse=fuses(5),
-    )
-    def arrive(self, which: int, trouble: FetchError | None, fuse: int | None) -> None:
-        run = self._run()
-        work = run.frontier.flying[which % len(run.frontier.flying)]
-        if trouble is not None:
-            self.troubled.add(work.position)
-        if fuse is not None:
-            self.disk.light(fuse)
-        try:
-            run.arrive(work, trouble)
-        except Killed:
-            self._after_a_kill()
-            return
-        self.disk.fuse = None
-        if work.position in run.flying:  # the next rung, or the work was read again
-            self._recorded(run)
-        else:
-            self._landed(run, work)
-
-    @precondition(lambda self: self.run is not None)
-    @rule(
-        soon=st.sampled_from([True, False, False]),
-        budget=st.sampled_from([0, 100, 10**9]),
-        fuse=fuses(3),
-    )
-    def end(self, soon: bool, budget: int, fuse: int | None) -> None:
-        if not soon:
-            return
-        if fuse is not None:
-            self.disk.light(fuse)
-        try:
-            self._run().end(budget)
-        except Killed:
-            self._after_a_kill()
-            return
-        self.disk.fuse = None
-        self.run = None
-
-    @precondition(lambda self: self.run is not None)
     @rule()
     def go_on_to_the_end(self) -> None:
         """Everything arrives: then nothing that is wanted waits."""
-        run = self._run()
+        run = self.run
         for _ in range(200):
-            while self.run is not None and run.frontier.flying:
-                self.arrive(which=0, trouble=None, fuse=None)
+            while run.frontier.flying:
+                self.arrive(arrivals=[(0, None)], fuse=None)
             before = run.frontier.pending
             self.start(most=4, fuse=None)
             if not run.frontier.flying and run.frontier.pending == before:
@@ -275,10 +284,14 @@ class Catalog(RuleBasedStateMachine):
 
     # -- the machine
 
+    def _light(self, fuse: int | None) -> None:
+        if fuse is not None:
+            self.disk.light(fuse)
+
     def _after_a_kill(self) -> None:
+        """The same command is given again."""
         committed = self.disk.committed
         self.disk.kill()
-        self.run = None
         self.world.read_again.clear()
         self.disk.open()
         kept = _without_tidying(self.disk.dump())
@@ -287,6 +300,7 @@ class Catalog(RuleBasedStateMachine):
         self.undisturbed &= self.model.crawls.keys()
         self.prompt.forget()
         self.slow.forget()
+        self.open(self.command)
 
     @rule(many=st.integers(1, 6), acknowledges=st.booleans())
     def follow(self, many: int, acknowledges: bool) -> None:
@@ -299,10 +313,6 @@ class Catalog(RuleBasedStateMachine):
         assert stream.acked(self.disk.db, "slow") == self.slow.acknowledged[0]
 
     # -- what a step has done to the model
-
-    def _run(self) -> Run:
-        assert self.run is not None
-        return self.run
 
     def _recorded(self, run: Run) -> None:
         """The site was asked for a post again: what it said counts at once."""
@@ -355,14 +365,10 @@ class Catalog(RuleBasedStateMachine):
         promises.files_and_rows_agree(self.disk, self.model)
         promises.a_picture_is_accepted_once_and_the_log_says_so(self.disk, self.prompt)
         promises.of_what_is_blocked_nothing_is_left(self.disk, self.model)
-        if self.run is not None:
-            promises.the_frontier_counts_what_the_catalog_holds(self.run)
-            flying = len(self.run.flying)
-            if self.run.id in self.undisturbed:
-                promises.no_more_is_fetched_than_is_wanted(self.run)
-        else:
-            flying = 0
-        assert len(list(self.disk.store.tmp.iterdir())) <= flying
+        promises.the_frontier_counts_what_the_catalog_holds(self.run)
+        if self.run.id in self.undisturbed:
+            promises.no_more_is_fetched_than_is_wanted(self.run)
+        assert len(list(self.disk.store.tmp.iterdir())) <= len(self.run.flying)
 
 
 def _row(rules: Rules, want: int | None) -> tuple[str, int | None]:

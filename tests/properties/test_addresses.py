@@ -119,7 +119,7 @@ def test_every_spelling_of_a_private_address_is_no_url_or_is_blocked(
 parts = st.sampled_from(
     [
         *"http:// https:// HTTP:// // / \\ @ : ? # % %00 %2f .. . [ ] ::1 127.0.0.1".split(),
-        *"localhost a.example 80 443 8080 0x7f 0177 user:p@ \u3002 \uff0e \uff5e ① xn-- xn--a é".split(),
+        *"localhost a.example 80 443 8080 0x7f 0177 user:p@ \u3002 \uff0e ① xn-- xn--a é".split(),
         *("\xad", "\u200b", "\t", "\n", "\r", " "),
     ]
 )

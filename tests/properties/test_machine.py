@@ -40,11 +40,11 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
 
 
 def opened(state: Catalog, query: str = "one", want: int | None = None) -> None:
-    state.open(query=query, policy=WIDE, want=want, fuse=None)
-
-
-def ended(state: Catalog) -> None:
-    state.end(soon=True, budget=10**9, fuse=None)
+    command = (query, WIDE, want)
+    if hasattr(state, "run"):
+        state.end_and_run_another(command=command, budget=10**9, at_end=None, at_begin=None)
+    else:
+        state.open(command)
 
 
 def finished(state: Catalog) -> None:
@@ -54,7 +54,6 @@ def finished(state: Catalog) -> None:
 
 def states(state: Catalog) -> dict[str, str]:
     state.the_catalog_is_sound()
-    assert state.run is not None
     return state.model.crawls[state.run.id]
 
 
@@ -79,14 +78,13 @@ def test_a_work_replaced_while_it_waits_for_its_turn_is_not_what_another_crawl_f
 ) -> None:
     state.world.posts["0"] = Post(file="middle")
     opened(state, "two")
-    state.list_page(listed=["1"], fuse=None)
+    state.list_page(listed=["1"], recalls=True, starts=0, fuse=None)
     finished(state)
-    ended(state)
     opened(state, want=1)
-    state.list_page(listed=["0", "1"], fuse=None)
+    state.list_page(listed=["0", "1"], recalls=True, starts=0, fuse=None)
     state.start(most=1, fuse=None)
     state.a_changed_post_is_listed(site_id="1", post=Post(file="small"), along=[])
-    state.arrive(which=0, trouble=FetchError("decode_error"), fuse=None)
+    state.arrive(arrivals=[(0, FetchError("decode_error"))], fuse=None)
     finished(state)
     assert states(state) == {"0": "failed", "1": "accepted"}
 
@@ -94,13 +92,11 @@ def test_a_work_replaced_while_it_waits_for_its_turn_is_not_what_another_crawl_f
 @pytest.mark.parametrize("held", [False, True])
 def test_a_work_that_another_crawl_finds_hidden_is_unavailable(state: Catalog, held: bool) -> None:
     opened(state)
-    state.list_page(listed=["0"], fuse=None)
-    ended(state)
+    state.list_page(listed=["0"], recalls=True, starts=0, fuse=None)
     opened(state, "two")
-    state.list_page(listed=["0"] if held else ["1"], fuse=None)
+    state.list_page(listed=["0"] if held else ["1"], recalls=True, starts=0, fuse=None)
     finished(state)
     state.a_changed_post_is_listed(site_id="0", post=Post(unavailable="hidden"), along=[])
-    ended(state)
     opened(state)
     finished(state)
     assert states(state) == {"0": "unavailable"}

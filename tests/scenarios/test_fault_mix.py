@@ -91,7 +91,10 @@ def test_what_other_hosts_hold_arrives_while_one_host_is_silent(
     moved = {post.id: {"file_url": json.dumps(f"{well.cdn_url}{file_of(post)}")} for post in others}
     faults = [Fault(Spoil(moved), "/posts*"), Fault(Delay(60), "/original/*", nth=1)]
     site = serve(world, faults=Faults(faults))
-    settings = {"TRAWL_NET__ALLOW_HOSTS": f"{site.allow_hosts},{well.allow_hosts}"}
+    settings = {
+        "TRAWL_NET__ALLOW_HOSTS": f"{site.allow_hosts},{well.allow_hosts}",
+        "TRAWL_LIMITS__CONCURRENCY": "8",  # fewer than the silent host has files
+    }
     trawl = Trawl(tmp_path, address(site), settings)
     process = trawl.start(*CRAWL)
     try:

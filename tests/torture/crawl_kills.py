@@ -25,7 +25,7 @@ from tests.torture.snapshot import EMPTY, Snapshot, snapshot
 
 IN_FLIGHT = 6
 """Works that may be on their way at once."""
-LATENCY = ("5", "45")
+LATENCY = ("15", "90")
 """Milliseconds before every answer: enough that most of a run is waiting for files."""
 SETTINGS = {
     "TRAWL_LIMITS__CONCURRENCY": str(IN_FLIGHT),
@@ -208,7 +208,7 @@ class KilledCrawl:
                 _sleep(process, rng.uniform(0.0, 0.045))
             case "fetching":
                 # So that the crawl lasts for all kills, and each lands somewhere else in its run.
-                share = max(1, pending // rounds)
+                share = max(4, pending // rounds)
                 _wait(process, follower, '"/original/', rng.randint(1, share))
                 _sleep(process, rng.uniform(0.0, 0.06))
             case "ending":

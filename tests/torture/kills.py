@@ -30,7 +30,7 @@ from tests.torture.folder_kills import kill_character, kill_export
 from tests.torture.promises import Promises
 
 FEW = 40
-WORKS_A_KILL = 6
+WORKS_A_KILL = 9
 """Plain works for every kill, so that there is something left for the last one."""
 
 

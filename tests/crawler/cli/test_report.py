@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crawler import plugins
 from crawler.cli.exporting import report_text
-from crawler.cli.report import reasons_table, totals
+from crawler.cli.report import OUTCOMES, outcome, reasons_table, totals
 from crawler.run import Summary
 from crawler.stats import Stats
 from storage.records import Row
@@ -53,3 +56,41 @@ def test_an_export_says_what_it_left_out_and_what_else_there_is() -> None:
         "38 works, 32 without a file (not downloaded, or not kept) left out\n"
         "note: 2 have no caption"
     )
+
+
+NO_STATE_OF_A_WORK = {
+    "challenge",  # ends the run
+    "rate_limited",  # so does this
+    "not_json",  # said of answers, never of files
+}
+
+
+def test_every_reason_that_a_work_can_end_with_is_explained() -> None:
+    """Reasons are spelled where they are raised; a person reads them in the table."""
+    told = set(OUTCOMES) | set(plugins.judge().reasons()) | NO_STATE_OF_A_WORK
+    spelled = {
+        reason for path in SOURCES for reason in _reasons(ast.parse(path.read_text("utf-8")))
+    }
+    assert len(spelled) > 30
+    assert sorted(spelled - told) == ["http_"]  # with any number
+    assert outcome("http_418") == "its host answers with status 418"
+    assert list(OUTCOMES) == sorted(OUTCOMES)
+
+
+def _reasons(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.keyword) and node.arg == "unavailable":
+            values: list[ast.expr] = [node.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in RAISED:
+            values = node.args[:1]
+        else:
+            continue
+        for value in values:
+            for part in ast.walk(value):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value
+
+
+RAISED = {"PictureError", "FetchError", "Trouble"}
+ROOT = Path(__file__).parents[3]
+SOURCES = [p for folder in ("crawler", "filters") for p in (ROOT / folder).rglob("*.py")]
