@@ -17,6 +17,7 @@ from crawler import plugins
 from crawler.run import Run, Summary
 from storage import derived
 from storage.derived import DerivedImage
+from storage.disk import in_our_words
 from storage.errors import TrawlError
 from storage.files import FileStore
 from storage.lock import EngineLock
@@ -164,8 +165,9 @@ def _process(stage: Any, store: FileStore, image: AcceptedImage) -> list[tuple[D
     made: list[tuple[DerivedImage, Path]] = []
     for result in list(stage.process([image])):  # all or nothing
         temp = store.temp()
-        temp.write_bytes(result.data)
-        fsync_file(temp)
+        with in_our_words(store.root):
+            temp.write_bytes(result.data)
+            fsync_file(temp)
         picture = DerivedImage(
             parent=image.sha256 or "",
             sha256=hashlib.sha256(result.data).hexdigest(),

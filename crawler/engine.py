@@ -169,10 +169,10 @@ class Engine:
         return "stopped" if self._error else "finished"
 
     def _note_what_was_set_aside(self) -> None:
-        """Partitions that could not be listed end the run with an error, if nothing else did."""
+        """Partitions that could not be listed end a run short of its target with an error."""
         hint = "the same command tries that page again and goes on from there"
         for aside in self._lister.aside:
-            if self._error is None:
+            if self._error is None and not self._frontier.reached:
                 self._error = BadAnswer(f"{self._crawl.spec.site}: {aside}", hint=hint)
             else:
                 self.teller.warn(str(aside))
