@@ -532,6 +532,17 @@ async def test_a_part_set_aside_is_told_when_something_else_ended_the_run(
     assert ["tier0" in line for line in summary.warnings] == [True]
 
 
+async def test_a_part_set_aside_does_not_spoil_a_crawl_that_met_its_target(
+    ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiers = [[[works("1")]], [[works("2")], [works("3")]]]
+    shelf = broken(tiers, {("tier0", 0): 1000})
+    with caplog.at_level(logging.CRITICAL):
+        summary = await ended(start(ws, shelf, want=2))
+    assert (summary.state, summary.accepted, summary.error) == ("finished", 2, None)
+    assert ["tier0" in line for line in summary.warnings] == [True]
+
+
 class Crashing(Works):
     """Its pictures cannot even be opened in the way pictures are."""
 

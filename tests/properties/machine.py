@@ -19,40 +19,23 @@ from storage import stream, works
 from storage.records import Work
 from storage.rows import dumps
 from tests.properties import promises
+from tests.properties.choices import (
+    SITE_IDS,
+    TROUBLE,
+    Command,
+    commands,
+    fuses,
+    ids,
+    listings,
+)
 from tests.properties.driver import Disk, Killed, Run, ruling_of
 from tests.properties.follower import Follower
 from tests.properties.model import OPEN, TAKEN, Model
 from tests.properties.world import BY_SHA256, Post, World, posts
 
-SITE_IDS = [str(n) for n in range(10)]
-QUERIES = ("one", "two")
-POLICIES = (
-    {"resolution": {"min_side": 768, "min_pixels": 1}},
-    {"resolution": {"min_side": 512, "min_pixels": 1}},
-    {"resolution": {"min_side": 950, "min_pixels": 1}, "content": {"ratings": ("g", "s", "e")}},
-)
-TROUBLE = (
-    FetchError("timeout", transient=True),
-    FetchError("truncated", transient=True),
-    FetchError("decode_error"),
-    FetchError("http_404"),
-    FetchError("too_many_pixels"),
-)
 MEMORY = Path("/dev/shm")
-
-
-def fuses(longest: int) -> st.SearchStrategy[int | None]:
-    """At which edge of a commit the process is killed; mostly it is not."""
-    return st.sampled_from([*[None] * (12 * longest + 12), *range(longest + 1)])
-
-
-ids = st.sampled_from(SITE_IDS)
-Command = tuple[str, dict[str, object], int | None]
-"""What is run: a query, a policy and how many pictures are wanted."""
-commands: st.SearchStrategy[Command] = st.tuples(
-    st.sampled_from(QUERIES), st.sampled_from(POLICIES), st.sampled_from([None, None, 1, 2, 3, 4, 0])
-)
-listings = st.lists(ids, min_size=1, max_size=3)
+CHUNK = 2
+"""Works judged again in one transaction: few, so that processes die in between."""
 
 
 class Catalog(RuleBasedStateMachine):
@@ -65,18 +48,23 @@ class Catalog(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         Catalog.steps += 1
+        self.chunk, works.CHUNK = works.CHUNK, CHUNK
         memory = MEMORY if MEMORY.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="trawl-machine-", dir=memory))
         self.disk = Disk(self.folder / "ws")
         self.world = World(SITE_IDS)
         self.model = Model()
         self.slow, self.prompt = Follower(), Follower()
+        self.known_commands: dict[str, Command] = {}
+        """Query -> how it was run last."""
+        self.fallback: Command | None = None
         self.troubled: set[int] = set()
         """Positions of works whose bytes did not come, in this run."""
         self.undisturbed: set[str] = set()
         """Crawls that one policy and one target have ruled, and that met each work but once."""
 
     def teardown(self) -> None:
+        works.CHUNK = self.chunk
         self.disk.db.close()
         shutil.rmtree(self.folder)
 
@@ -102,19 +90,35 @@ class Catalog(RuleBasedStateMachine):
 
     @rule(
         command=commands,
+        stopped=st.sampled_from([False, False, True]),
+        regrets=st.booleans(),
         budget=st.sampled_from([0, 100, 10**9]),
         at_end=fuses(3),
         at_begin=fuses(12),
     )
     def end_and_run_another(
-        self, command: Command, budget: int, at_end: int | None, at_begin: int | None
+        self,
+        command: Command,
+        stopped: bool,
+        regrets: bool,
+        budget: int,
+        at_end: int | None,
+        at_begin: int | None,
     ) -> None:
+        """A run is stopped, or goes on to its end; then a crawl is run, perhaps the same.
+
+        ``regrets``: killed while it opens, it is run again as it was run before.
+        """
+        if not stopped:
+            self.go_on_to_the_end()
         self._light(at_end)
         try:
             self.run.end(budget)
         except Killed:
             self._after_a_kill()
         self.disk.fuse = None
+        query = command[0]
+        self.fallback = self.known_commands.get(query) if regrets else None
         self.open(command, at_begin)
 
     def open(self, command: Command, fuse: int | None = None) -> None:
@@ -137,6 +141,7 @@ class Catalog(RuleBasedStateMachine):
             return
         self.disk.fuse = None
         self.run = run
+        self.known_commands[query], self.fallback = self.command, None
         self.troubled.clear()
         if before is None:
             self.model.crawls[run.id] = {}
@@ -179,8 +184,13 @@ class Catalog(RuleBasedStateMachine):
                     state == "rejected"
                 )
 
-    @rule(site_id=ids, post=posts, along=st.lists(ids, max_size=2))
-    def a_changed_post_is_listed(self, site_id: str, post: Post, along: list[str]) -> None:
+    @rule(site_id=ids, post=posts, along=st.lists(ids, max_size=2), in_flight=st.booleans())
+    def a_changed_post_is_listed(
+        self, site_id: str, post: Post, along: list[str], in_flight: bool = False
+    ) -> None:
+        """``in_flight``: that of a work on its way, if there is one."""
+        if in_flight and self.run.frontier.flying:
+            site_id = self.run.frontier.flying[0].candidate.site_id
         self.site_changes(site_id=site_id, post=post)
         self.list_page(listed=[site_id, *along], recalls=along != [], starts=0, fuse=None)
 
@@ -289,7 +299,7 @@ class Catalog(RuleBasedStateMachine):
             self.disk.light(fuse)
 
     def _after_a_kill(self) -> None:
-        """The same command is given again."""
+        """The same command is given again, or another where it is regretted."""
         committed = self.disk.committed
         self.disk.kill()
         self.world.read_again.clear()
@@ -300,7 +310,7 @@ class Catalog(RuleBasedStateMachine):
         self.undisturbed &= self.model.crawls.keys()
         self.prompt.forget()
         self.slow.forget()
-        self.open(self.command)
+        self.open(self.fallback or self.command)
 
     @rule(many=st.integers(1, 6), acknowledges=st.booleans())
     def follow(self, many: int, acknowledges: bool) -> None:

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from crawler.errors import FetchError
 from tests.properties import machine
-from tests.properties.machine import POLICIES, Catalog
+from tests.properties.choices import POLICIES
+from tests.properties.machine import Catalog
 from tests.properties.world import Post
 
 TestCatalog = Catalog.TestCase
@@ -42,7 +43,14 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
 def opened(state: Catalog, query: str = "one", want: int | None = None) -> None:
     command = (query, WIDE, want)
     if hasattr(state, "run"):
-        state.end_and_run_another(command=command, budget=10**9, at_end=None, at_begin=None)
+        state.end_and_run_another(
+            command=command,
+            stopped=True,
+            regrets=False,
+            budget=10**9,
+            at_end=None,
+            at_begin=None,
+        )
     else:
         state.open(command)
 

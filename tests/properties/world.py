@@ -52,6 +52,7 @@ PICTURES = {
         Picture("middle", 900, "b"),
         Picture("small", 600, "c"),
         Picture("tiny", 100, "d"),
+        *(Picture(f"own {n}", 700 + 100 * n, f"own {n}") for n in range(6)),
     )
 }
 BY_SHA256 = {picture.sha256: picture for picture in PICTURES.values()}
@@ -106,9 +107,9 @@ class Post:
 
 posts = st.builds(
     Post,
-    file=st.sampled_from(["large", "large", "large again", "middle", "middle", "small", "tiny"]),
+    file=st.sampled_from(["large", "large", "large again", "middle", *PICTURES]),
     sample=st.sampled_from([None, None, "large again", "small"]),
-    says_md5=st.booleans(),
+    says_md5=st.sampled_from([True, True, False]),
     says_pixels=st.booleans(),
     says_side=st.booleans(),
     rating=st.sampled_from([*"ggggs", "e", None]),
