@@ -89,15 +89,19 @@ class Carrier:
         With ``held_only`` nothing is fetched: None where we do not hold the work's picture.
         Raises what ends the run: SourceError, RateLimited, NoSpace.
         """
-        candidate = await self.tools.writer.do(
+        now = await self.tools.writer.do(
             lambda db: works.still_pending(db, self.crawl_id, work.candidate_id)
         )
-        if candidate is None:
+        if now is None:
             return []  # a page that listed it again has decided it meanwhile
-        settled = await self._settle_held(work, candidate, work.image, work.rung)
+        candidate = now.candidate
+        if candidate.unavailable is not None:  # another crawl has read it since: hidden stays so
+            return await self._conclude(work, self.request.rules.of_claims(candidate), [])
+        # As the catalog knows it now: its file may have been replaced since it was loaded.
+        settled = await self._settle_held(work, candidate, now.image, now.rung)
         if settled is not None or held_only:
             return settled
-        if work.image is None:
+        if now.image is None:
             # Asked again: what an earlier run tried follows the policy of this one, and nothing is
             # fetched that content safety has not passed.
             ruling = self.request.rules.of_claims(candidate)

@@ -32,6 +32,10 @@ _IMPERSONATION = re.compile(
 may hold these names: somebody may well work at mozilla.org."""
 
 
+LONGEST = 1_000 * 366 * 86_400
+"""Seconds of the longest time that can be set."""
+
+
 def parse_size(given: Any) -> int:
     """A count of bytes or pixels: ``20G`` and ``0.9M`` are decimal, ``1GiB`` is binary."""
     if type(given) is int and given >= 0:
@@ -61,14 +65,21 @@ def parse_count(given: Any) -> int:
 
 def parse_duration(given: Any) -> float:
     """Seconds: ``2h``, ``1h30m``, ``45s``, ``2d``, or a bare number."""
+    seconds = _seconds(given)
+    if seconds > LONGEST:
+        raise ValueError("takes a time of at most a thousand years")
+    return float(seconds)
+
+
+def _seconds(given: Any) -> float | int:
     if type(given) in (int, float) and given >= 0:
-        return float(given)
+        return given  # type: ignore[no-any-return]
     text = given.strip().lower() if isinstance(given, str) else ""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     if not re.fullmatch(r"(\d+d)?(\d+h)?(\d+m)?(\d+s)?", text) or not text:
         raise ValueError("takes a time such as 2h, 1h30m, 45s or a number of seconds")
-    return float(sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)([dhms])", text)))
+    return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)([dhms])", text))
 
 
 def parse_switch(given: Any) -> bool:

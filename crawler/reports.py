@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crawler.stats import Stats
-from storage.records import AcceptedImage, Candidate, Ruling
+from storage.public_url import public_url
+from storage.records import AcceptedImage, Candidate, Ruling, Rung
 
 if TYPE_CHECKING:
     from crawler.run import Summary
@@ -36,7 +37,7 @@ def work_report(
         "type": ruling.state,
         "site": candidate.site,
         "site_id": candidate.site_id,
-        "url": None if blocked or not candidate.ladder else candidate.ladder[0].location,
+        "url": None if blocked or not candidate.ladder else _shown(candidate.ladder[0]),
         "path": None if image is None or image.path is None else str(image.path),
         "sha256": None if image is None else image.sha256,
         "width": None if blocked else (image.width if image else candidate.width),
@@ -47,6 +48,10 @@ def work_report(
         "threshold": ruling.threshold,
     }
     return report
+
+
+def _shown(rung: Rung) -> str:
+    return public_url(rung.location) if rung.kind == "url" else rung.location
 
 
 def progress_report(crawl_id: str, stats: Stats) -> Report:

@@ -24,8 +24,9 @@ def record(
     Of blocked content nothing but the id and the reason is kept; what was had before is purged.
     """
     row = db.execute(
-        "SELECT id, outcome, md5, image FROM candidates"
-        " WHERE site = ? AND origin = ? AND site_id = ?",
+        "SELECT c.id, c.outcome, c.rung, c.md5, i.md5 AS file FROM candidates c"
+        " LEFT JOIN images i ON i.sha256 = c.image"
+        " WHERE c.site = ? AND c.origin = ? AND c.site_id = ?",
         (candidate.site, candidate.origin, candidate.site_id),
     ).fetchone()
     at = stream.now()
@@ -40,7 +41,10 @@ def record(
         candidate_id = row["id"]
         if row["outcome"] == "blocked":
             return candidate_id, False
-        replaced = bool(row["md5"] and candidate.md5 and row["md5"] != candidate.md5)
+        # A source that never told the md5 of what was fetched from it tells of that file now.
+        fetched = row["file"] if row["outcome"] == "fetched" and not row["rung"] else None
+        md5 = row["md5"] or fetched
+        replaced = bool(md5 and candidate.md5 and md5 != candidate.md5)
     if ruling.reason == "blocked_content":
         purge(db, store, [candidate_id])
         return candidate_id, False
@@ -61,7 +65,9 @@ def _write_claims(db: sqlite3.Connection, candidate_id: int, candidate: Candidat
     before = db.execute("SELECT tags FROM candidates WHERE id = ?", (candidate_id,)).fetchone()[0]
     db.execute(
         "UPDATE candidates SET page_url=?, source_url=?, tags=?, caption=?, rating=?, licence=?,"
-        " posted_at=?, parent=?, pixel_hash=?, md5=?, width=?, height=?, bytes=?, format=?,"
+        # The md5 told last: while a work is hidden nothing is said of its file.
+        " posted_at=?, parent=?, pixel_hash=?, md5=coalesce(?, md5), width=?, height=?, bytes=?,"
+        " format=?,"
         " animated=?, unavailable=?, metadata=?, read_at=? WHERE id=?",
         (
             candidate.page_url,

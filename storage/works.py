@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage import stream
-from storage.candidates import name_tags, read_candidate, record, rungs
+from storage.candidates import name_tags, record, rungs
 from storage.files import FileStore
 from storage.purge import drop_unused_tags
 from storage.records import Candidate, Image, Json, Ruling, State, Work
@@ -46,6 +46,7 @@ def commit_page(
     purged = False
     for candidate, ruling in listed:
         known, before = _met(db, crawl_id, candidate)
+        told = _told(db, candidate)
         candidate_id, replaced = record_work(db, store, candidate, ruling)
         ruling = _standing(db, candidate_id, ruling)
         purged = purged or (known and ruling == BLOCKED)
@@ -54,7 +55,10 @@ def commit_page(
             _insert(db, crawl_id, position, partition, candidate_id, ruling)
             settled.append(Settled(candidate_id, candidate.site, candidate.site_id, ruling))
         elif ruling.state != before and (
-            ruling.state != "pending" or replaced or _was_claimed(db, candidate_id, before)
+            ruling.state != "pending"
+            or replaced
+            or _was_claimed(db, candidate_id, before)
+            or (before == "rejected" and told != _told(db, candidate))
         ):
             change, *others = settle(db, crawl_id, candidate_id, ruling)
             settled += [replace(change, before=before), *others]
@@ -119,6 +123,16 @@ def _met(db: sqlite3.Connection, crawl_id: str, candidate: Candidate) -> tuple[b
     return row is not None, row["state"] if row else None
 
 
+def _told(db: sqlite3.Connection, candidate: Candidate) -> tuple[Json, ...]:
+    """What a source says of a work that no measure of its picture outweighs."""
+    row = db.execute(
+        "SELECT rating, tags, caption FROM candidates"
+        " WHERE site = ? AND origin = ? AND site_id = ?",
+        (candidate.site, candidate.origin, candidate.site_id),
+    ).fetchone()
+    return tuple(row or ())
+
+
 def _insert(
     db: sqlite3.Connection,
     crawl_id: str,
@@ -162,25 +176,29 @@ def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> 
         " ORDER BY w.position LIMIT ?",
         (crawl_id, after, limit),
     ).fetchall()
-    return [
-        Work(
-            candidate_id=row["id"],
-            position=row["position"],
-            partition=row["partition"],
-            candidate=candidate_of(row, rungs(db, row["id"])),
-            image=row["image"],
-            rung=row["rung"] or 0,
-        )
-        for row in rows
-    ]
+    return [_work(db, row) for row in rows]
 
 
-def still_pending(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> Candidate | None:
+def still_pending(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> Work | None:
     """The work as the catalog now knows it; None where something else has decided it."""
     row = db.execute(
-        "SELECT state FROM works WHERE crawl_id = ? AND candidate_id = ?", (crawl_id, candidate_id)
+        "SELECT w.position, w.partition, c.* FROM works w"
+        " JOIN candidates c ON c.id = w.candidate_id"
+        " WHERE w.crawl_id = ? AND c.id = ? AND w.state IN ('pending', 'waiting')",
+        (crawl_id, candidate_id),
     ).fetchone()
-    return read_candidate(db, candidate_id) if row["state"] in ("pending", "waiting") else None
+    return _work(db, row) if row else None
+
+
+def _work(db: sqlite3.Connection, row: sqlite3.Row) -> Work:
+    return Work(
+        candidate_id=row["id"],
+        position=row["position"],
+        partition=row["partition"],
+        candidate=candidate_of(row, rungs(db, row["id"])),
+        image=row["image"],
+        rung=row["rung"] or 0,
+    )
 
 
 def settle_picture(

@@ -15,11 +15,12 @@ def command() -> None:
     """Keep logins of sites, each bound to one origin, in a file that only you can read."""
 
 
-@command.command("set")
+@command.command("set", context_settings={"allow_extra_args": True})
 @click.argument("site")
 @click.option("--login", help="Asked for when missing.")
 @debug_option
-def set_(site: str, login: str | None) -> None:
+@click.pass_context
+def set_(ctx: click.Context, site: str, login: str | None) -> None:
     """Keep the login and API key for SITE, or login and password for the `proxy` of net.proxy.
 
     The key is asked for without being shown; without a terminal it is the first line of standard
@@ -31,6 +32,11 @@ def set_(site: str, login: str | None) -> None:
     from crawler.settings import load
     from crawler.site import Credentials
 
+    if ctx.args:  # most likely a key, which is not to be repeated
+        raise UsageError(
+            "`trawl auth set` takes the name of a site and nothing else",
+            hint="the key is asked for, or read from standard input; change one that others saw",
+        )
     # Of the user's own settings alone: a workspace must not choose where a new login goes.
     settings = load(None)
     if site == "proxy":
@@ -60,12 +66,12 @@ def set_(site: str, login: str | None) -> None:
 @command.command("list")
 @debug_option
 def list_() -> None:
-    """Print the sites there are logins for; never a key."""
+    """Print the sites there are logins for: how each begins, never a key."""
     from crawler import credentials
     from crawler.cli.output import table, write
 
     rows = [
-        [site, secret.credentials.login, secret.origin or "as set", secret.source]
+        [site, f"{secret.credentials.login[:1]}…", secret.origin or "as set", secret.source]
         for site, secret in sorted(credentials.read().items())
     ]
     write(table(["site", "login", "origin", "from"], rows) if rows else "no logins are kept")

@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from crawler.credentials import redacted
 from crawler.http import replies
 from crawler.http.guard import BadUrl, BlockedAddress, Guard, host_of, port_of
 from crawler.http.politeness import Politeness
 from crawler.http.retry import LOCAL_TRIES, Trouble, throttled
 from crawler.http.retry_after import parse_retry_after
 from crawler.http.transport import chain
-from crawler.site import Net, Site
+from crawler.site import Credentials, Net, Site
 from storage.records import Json
 
 MAX_REDIRECTS = 5
@@ -174,12 +175,21 @@ class Exchange:
             f"HTTP {status}",
             transient=status in _TRY_AGAIN,
             status=status,
-            body=_decoded(body),
+            body=self._words_of(body),
         )
         if application and status == 500 and trouble.body is not None:
             trouble.outage = False
             self._politeness.served(reply.host)
         raise trouble
+
+    def _words_of(self, body: bytes) -> Json:
+        """The JSON of an error, without our login where the site repeats it."""
+        login = self._site.credentials
+        try:
+            words = json.loads(body)
+            return words if login is None else _unsaid(words, login)
+        except (ValueError, RecursionError):
+            return None
 
 
 class Reply:
@@ -207,11 +217,14 @@ class Reply:
         return b"".join(parts)
 
 
-def _decoded(body: bytes) -> Json:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+def _unsaid(value: Json, login: Credentials) -> Json:
+    if isinstance(value, str):
+        return redacted(value, [login])
+    if isinstance(value, list):
+        return [_unsaid(inner, login) for inner in value]
+    if isinstance(value, dict):
+        return {key: _unsaid(inner, login) for key, inner in value.items()}
+    return value
 
 
 def _redirect(response: httpx.Response) -> str | None:
@@ -224,8 +237,9 @@ def _redirect(response: httpx.Response) -> str | None:
 def _joined(url: httpx.URL, target: str) -> str:
     try:
         return str(url.join(target))
-    except (httpx.InvalidURL, ValueError) as error:
-        raise Trouble("bad_url", "redirected to something that is not a URL") from error
+    except (httpx.InvalidURL, ValueError):
+        # From None: what is behind it repeats parts of the URL, which may hold a signature.
+        raise Trouble("bad_url", "redirected to something that is not a URL") from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int]:

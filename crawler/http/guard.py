@@ -97,8 +97,8 @@ class Guard:
             raise BadUrl("holds control characters")
         try:
             parsed = httpx.URL(url)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise BadUrl("not a URL") from error
+        except (httpx.InvalidURL, ValueError):
+            raise BadUrl("not a URL") from None  # the cause repeats parts of it
         if parsed.scheme not in ("http", "https"):
             raise BadUrl(f"scheme {parsed.scheme[:20]!r} is neither http nor https")
         if parsed.userinfo:
@@ -197,6 +197,8 @@ def _plain(address: str) -> str:
 
 
 def _is_host(host: str) -> bool:
+    if "%" in host:  # an interface of ours, which no URL of the web names
+        return False
     if ":" in host:
         try:
             ipaddress.IPv6Address(host)

@@ -29,6 +29,7 @@ from crawler.http.politeness import Cooldowns, Politeness
 from crawler.http.resume import Part
 from crawler.http.retry import Trouble, with_retries
 from crawler.http.transports import make_transport
+from crawler.parsers import parse_contact
 from crawler.site import Credentials, Net, Site
 from crawler.stats import Stats
 from storage.records import Json, Rung
@@ -283,16 +284,12 @@ class SiteHttp:
 
 
 def _check_contact(contact: str) -> None:
-    if "mozilla" in contact.lower():
+    try:
+        parse_contact(contact)
+    except ValueError as problem:
         raise ConfigError(
-            "net.contact looks like a browser's User-Agent; trawl does not pretend to be one",
-            hint="set it to a mail address, a URL or your user id at the site",
-        )
-    if not (contact.isascii() and contact.isprintable()):
-        raise ConfigError(
-            "net.contact holds characters that a request header cannot carry",
-            hint="set it to a mail address, a URL or your user id at the site",
-        )
+            f"net.contact {problem}", hint="trawl config set net.contact you@example.org"
+        ) from None
 
 
 def _whole(text: str) -> int | float:

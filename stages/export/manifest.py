@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.export.layout import Made
+from storage.public_url import public_url
 
 NAME = "manifest.jsonl"
 
@@ -48,7 +49,7 @@ def _record(made: Made) -> dict[str, Any]:
         "site_id": image.site_id,
         "page_url": image.page_url,
         "source_url": image.source_url,
-        "file_url": image.file_url,
+        "file_url": image.file_url and public_url(image.file_url),
         "artist": list(image.tags.get("artist", ())),
         "characters": list(image.tags.get("character", ())),
         "copyrights": list(image.tags.get("copyright", ())),

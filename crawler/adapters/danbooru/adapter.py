@@ -90,6 +90,8 @@ class Danbooru:
                     f"{term.text} cannot be asked for: posts are walked by id, newest first",
                     hint="use --want for a number of images, tiers for the best first",
                 )
+        if not query.stable:
+            raise UsageError(f"{query} would read otherwise: write its groups without a smiley")
         return str(query)
 
     async def resolve(self, query: str, http: Http) -> str:

@@ -111,6 +111,14 @@ class Query:
         text = f"({self})" if "or" in self.tokens else str(self)
         return " ".join((text, *words))
 
+    @property
+    def stable(self) -> bool:
+        """Whether its one spelling reads as itself: ``(: )`` without its space does not."""
+        try:
+            return str(parse(str(self))) == str(self)
+        except UsageError:
+            return False
+
     def renamed(self, names: dict[str, str]) -> Query:
         """The same search with some tags called by another name."""
         return Query(
