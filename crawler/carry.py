@@ -21,7 +21,7 @@ from crawler.errors import AccessDenied, BadAnswer, ChallengePage, FetchError
 from crawler.opening import Request
 from crawler.stats import Stats
 from filters.policy import failed_measures
-from storage import candidates, purge, works
+from storage import candidates, listing, purge, works
 from storage.disk import in_our_words
 from storage.files import FileStore
 from storage.platform import out_of_descriptors
@@ -204,7 +204,7 @@ class Carrier:
     async def _forget_blocked(self, candidate: Candidate, ruling: Ruling) -> None:
         if ruling.reason == "blocked_content":
             await self.tools.writer.do(
-                lambda db: works.read_again(db, self.tools.store, candidate, ruling)
+                lambda db: listing.read_again(db, self.tools.store, candidate, ruling)
             )
 
     async def keep_budget(self) -> None:
@@ -273,7 +273,9 @@ class Carrier:
             # One work that the site will not tell of again is no reason to end the run.
             raise FetchError("not_read_again", str(error)) from error
         ruling = self.request.rules.of_claims(again)
-        await self.tools.writer.do(lambda db: works.read_again(db, self.tools.store, again, ruling))
+        await self.tools.writer.do(
+            lambda db: listing.read_again(db, self.tools.store, again, ruling)
+        )
         if ruling.state != "pending":
             raise Withdrawn(ruling)
         settled = await self._settle_held(work, again, None)

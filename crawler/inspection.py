@@ -15,7 +15,7 @@ from crawler.decoding.sandbox import give_back_memory
 from crawler.decoding.supervisor import Decoder
 from crawler.errors import FetchError
 from filters.picture import Examined, Limits, PictureError, examine
-from filters.policy import Judge
+from filters.policy import FAILED, Judge
 from storage.platform import fsync_file
 from storage.records import Image
 from storage.suspects import Suspects
@@ -131,7 +131,8 @@ class Inspector:
             self._cleared(sha256)
             raise
         except FetchError as error:
-            if not error.transient:
+            # What crashed its decoder stays suspect: the same bytes may come again.
+            if error.reason == FAILED:
                 self._cleared(sha256)
             raise
         self._cleared(sha256)

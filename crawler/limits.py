@@ -16,7 +16,7 @@ from storage.records import Row
 SOURCE_TROUBLE = 20
 """Equal troubles in a row that stop the source."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the disk."""
+"""Seconds between two looks at the disk, where little is written meanwhile."""
 OWN_DESCRIPTORS = 64
 """Files and sockets that a run has open besides those of its works."""
 
@@ -40,21 +40,24 @@ class Streak:
 
 @dataclass
 class Watch:
-    """Looks at the limits of a run as time passes, and at the disk once a second."""
+    """Looks at the limits of a run as time passes, and at the disk as time or bytes do."""
 
     request: Request
     stats: Stats
     folder: Path
     min_free: int
     _looked: float = float("-inf")
+    _fetched: int = 0
+    """Bytes fetched when the disk was looked at."""
 
     def over(self, largest: Callable[[], int]) -> TrawlError | None:
         """What ends the run now, if anything. ``largest``: bytes of the largest file in flight."""
         if reached := limit_reached(self.request, self.stats):
             return reached
-        if time.monotonic() - self._looked < LOOK_EVERY:
+        fetched = self.stats.bytes_fetched - self._fetched
+        if time.monotonic() - self._looked < LOOK_EVERY and fetched < self.min_free // 8:
             return None
-        self._looked = time.monotonic()
+        self._looked, self._fetched = time.monotonic(), self.stats.bytes_fetched
         return too_little_room(self.folder, self.min_free, largest())
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from crawler.adapters.base import Page
 from crawler.listing import BAD_ENTRY
 from crawler.verdicts import Rules
-from storage import candidates, crawls, works
+from storage import candidates, crawls, listing, works
 from storage.files import FileStore
 from storage.records import Candidate, Ruling
 from storage.states import Settled
@@ -51,7 +51,7 @@ async def commit(
     def record(
         db: sqlite3.Connection, listed: Sequence[tuple[Candidate, Ruling]], dropped: Counter[str]
     ) -> Committed:
-        settled = works.commit_page(db, store, crawl_id, partition, listed, page.cursor, dropped)
+        settled = listing.commit_page(db, store, crawl_id, partition, listed, page.cursor, dropped)
         return Committed(settled, *works.counts(db, crawl_id))
 
     def commit(db: sqlite3.Connection) -> Committed:
@@ -89,7 +89,7 @@ def _can_be_recorded(
     db.execute("SAVEPOINT entry")
     try:
         candidates.name_tags(db, (candidate,))
-        works.record_work(db, store, candidate, ruling)
+        listing.record_work(db, store, candidate, ruling)
     except _NONSENSE:
         return False
     finally:

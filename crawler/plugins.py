@@ -56,16 +56,22 @@ def _load(group: str, name: str, installed: EntryPoints) -> Any:
             f"{owners} both bring a {_KINDS[group]} called {name!r}", hint="uninstall one of them"
         )
     entry = next(iter(found.values()))
+    what = f"the {_KINDS[group]} {name!r} of {_distribution(entry)}"
     try:
-        return entry.load()
+        loaded = entry.load()
     except TrawlError:
         raise
     except Exception as problem:
         raise BrokenPlugin(
-            f"the {_KINDS[group]} {name!r} of {_distribution(entry)} cannot be loaded: "
-            f"{type(problem).__name__}: {problem}",
+            f"{what} cannot be loaded: {type(problem).__name__}: {problem}",
             hint=f"reinstall or uninstall {_distribution(entry)}",
         ) from problem
+    if not isinstance(loaded, type):  # another process has to find it by its name
+        raise BrokenPlugin(
+            f"{what} is no class: its entry point names a {type(loaded).__name__}",
+            hint=f"uninstall {_distribution(entry)}, or tell its author",
+        )
+    return loaded
 
 
 def judge() -> Judge:

@@ -257,11 +257,14 @@ def _packed(kind: bytes, body: bytes) -> bytes:
 
 
 def _unpacked(packed: bytes) -> int:
-    """Bytes that this holds, counted up to UNPACKED + 1; none where it is no deflate."""
+    """Bytes that this holds, counted up to UNPACKED + 1.
+
+    What breaks off counts as all that it may have held: to find that out took as long.
+    """
     try:
         return len(zlib.decompressobj().decompress(packed, UNPACKED + 1))
-    except zlib.error:  # nor will the decoder make anything of it
-        return 0
+    except zlib.error:
+        return min(len(packed) * DEFLATE, UNPACKED)
 
 
 def _gif(data: bytes) -> Structure:

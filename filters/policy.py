@@ -142,7 +142,7 @@ class Judge:
                 found = ask(filter)
                 if found is None or (found.reason in policy.allow and not filter.forced):
                     continue
-                found = dataclasses.replace(found, by=filter.name)
+                found = _checked_rejection(dataclasses.replace(found, by=filter.name))
             except Exception as error:
                 found = Rejection(FAILED, self._failure(filter, error), by=filter.name)
             if found.reason != FAILED or filter.forced:
@@ -169,11 +169,24 @@ def failed_measures(measures: Mapping[str, Measures]) -> bool:
 def _checked_measures(measured: Measures) -> Measures:
     """What a filter measured, fit to be kept as JSON. Raises TypeError and ValueError."""
     for name, value in measured.items():
-        if value is not None and not isinstance(value, (str, int, float)):
-            raise TypeError(f"{name} is measured as {type(value).__name__}, which JSON has not")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} is measured as {value}, which JSON has not")
+        _check_scalar(f"{name} is measured as", value)
     return measured
+
+
+def _checked_rejection(found: Rejection) -> Rejection:
+    """An objection, fit to be kept. Raises TypeError and ValueError."""
+    if not isinstance(found.reason, str):
+        raise TypeError(f"the reason is a {type(found.reason).__name__}")
+    _check_scalar(f"{found.reason} is measured as", found.measured)
+    _check_scalar(f"{found.reason} has the threshold", found.threshold)
+    return found
+
+
+def _check_scalar(what: str, value: Any) -> None:
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise TypeError(f"{what} {type(value).__name__}, which JSON has not")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{what} {value}, which JSON has not")
 
 
 def _is_no_filters_fault(error: Exception) -> bool:

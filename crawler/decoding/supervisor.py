@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ MEMORY_PER_PIXEL = 24
 """… and what the largest picture adds: coefficients, the decoded frame, RGB on paper, luma."""
 PICTURES = 256
 """After so many a process is replaced: memory that a decoder lost goes with it."""
+_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM})
+"""Why a system starts no process just now."""
 
 
 class Decoder:
@@ -85,24 +88,24 @@ class Decoder:
         return _read(answer)
 
     def _ready(self) -> subprocess.Popen[bytes]:
-        """The process, started if need be. Raises RuntimeError where it cannot start."""
+        """The process, started if need be.
+
+        Raises RuntimeError where it cannot start, and FetchError ``out_of_memory`` where the system
+        has no room for it just now.
+        """
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._end()
         with self._changing:
             if self._closed:
                 raise RuntimeError("the decoder is closed")
-            process = self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "crawler.decoding", str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-            )
+            process = self._process = _started()
         self._done = 0
         try:
             answer = self._exchange(process, self._first, START_SECONDS)
         except _Died as died:
+            if died.transient:
+                raise FetchError(died.reason, str(died), transient=True) from died
             raise RuntimeError(f"the decoding process does not start: {died}") from died
         if "ready" not in answer:
             self._end()
@@ -168,6 +171,22 @@ class _Died(Exception):
             # Not by us: this is how a system ends what takes its last memory.
             return cls("out_of_memory", "the system ended the decoding process", transient=True)
         return cls("decoder_crash", f"the decoding process ended with {code}")
+
+
+def _started() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "crawler.decoding", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        )
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        problem = f"no decoding process can be started: {error.strerror}"
+        raise FetchError("out_of_memory", problem, transient=True) from error
 
 
 def _read(answer: Mapping[str, Any]) -> Look:

@@ -25,7 +25,9 @@ from storage.records import Json
 
 MAX_REDIRECTS = 5
 PEEK = 262_144
-"""Bytes of an error's body that we read: to tell a challenge, and for what an API says of it."""
+"""Bytes of an error's body that we read: to tell a challenge, and for what an API says of it …"""
+PEEK_SECONDS = 5.0
+"""… as far as they come within this time: a host is not asked anew before we know its answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -162,8 +164,9 @@ class Exchange:
         elif status not in _DOWN:
             self._politeness.served(reply.host)
         try:
-            body = await reply.start(PEEK)
-        except httpx.TransportError:
+            async with asyncio.timeout(PEEK_SECONDS):
+                body = await reply.start(PEEK)
+        except (httpx.TransportError, TimeoutError):
             body = b""  # The status stands, whatever became of the page that explains it.
         if replies.is_challenge(status, headers, body):
             self._politeness.served(reply.host)
@@ -209,12 +212,12 @@ class Reply:
 
     async def start(self, most: int) -> bytes:
         """Up to about ``most`` bytes of the body; the rest stays unread."""
-        parts: list[bytes] = []
+        start = bytearray()
         async for chunk in self.response.aiter_raw():
-            parts.append(chunk)
-            if sum(map(len, parts)) >= most:
+            start += chunk
+            if len(start) >= most:
                 break
-        return b"".join(parts)
+        return bytes(start)
 
 
 def _unsaid(value: Json, login: Credentials) -> Json:

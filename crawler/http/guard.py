@@ -173,12 +173,12 @@ class GuardedResolver(AbstractResolver):
 
 def port_of(url: httpx.URL) -> int:
     """The port a URL leads to, written or not."""
-    return url.port or (443 if url.scheme == "https" else 80)
+    return (443 if url.scheme == "https" else 80) if url.port is None else url.port
 
 
 def host_of(url: httpx.URL) -> str:
     """``host:port``: the unit of politeness and of the allow-list."""
-    return f"{url.raw_host.decode('ascii').lower()}:{port_of(url)}"
+    return f"{url.raw_host.decode('ascii').lower().removesuffix('.')}:{port_of(url)}"
 
 
 def _pair(entry: str) -> tuple[str, int]:

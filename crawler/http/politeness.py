@@ -142,8 +142,8 @@ class Politeness:
         now = time.monotonic()
         if self._store is None or (state.looked is not None and now - state.looked < LOOK_EVERY):
             return
-        state.looked = now
         found = await asyncio.to_thread(self._store.get, host)
+        state.looked = now  # only now: who is cancelled above has seen nothing
         if found is not None:
             self._begin(host, state, *found)
 
@@ -152,16 +152,18 @@ class Politeness:
     ) -> None:
         """The host told us to slow down: no worker asks it again before the time is over.
 
-        ``seconds`` is its Retry-After; without one the wait doubles with each refusal in a row.
+        ``seconds`` is its Retry-After; without one the wait doubles with each refusal in a row, and
+        so does it for a host that refuses again after the time it asked for itself.
         ``asked_at`` is when the refused request was sent: many refusals of one burst count once.
         """
         state = self._hosts[host]
         state.breaker.answered()
         if asked_at >= state.cool_until:
             state.strikes += 1
-        if seconds is None:
-            doubled = self._net.cooldown_first * 2.0 ** min(max(state.strikes - 1, 0), 30)
-            seconds = min(doubled, self._net.max_wait)
+        doubled = self._net.cooldown_first * 2.0 ** min(max(state.strikes - 1, 0), 30)
+        doubled = min(doubled, self._net.max_wait)
+        if seconds is None or (state.strikes > 1 and seconds < doubled):
+            seconds = doubled
         self._begin(host, state, seconds, reason)
         if self._store is not None:
             await asyncio.to_thread(self._store.put, host, seconds, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -310,3 +311,35 @@ def test_who_finds_no_room_waits_while_the_other_process_is_busy() -> None:
             assert not taken.wait(0.1)
         assert taken.wait(5)
     thread.join()
+
+
+def test_a_process_killed_while_it_starts_is_nothing_that_the_picture_did(
+    decoder: Decoder, tmp_path: Path
+) -> None:
+    def kill() -> None:
+        while decoder._process is None:
+            time.sleep(0.001)
+        decoder._process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(FetchError) as told:
+        decoder.look(picture(tmp_path))
+    killer.join()
+    assert (told.value.reason, told.value.transient) == ("out_of_memory", True)
+    assert decoder.look(picture(tmp_path)).width == 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are of Unix")
+def test_a_machine_without_room_for_a_process_is_nothing_that_the_picture_did(
+    decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object, **options: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", full)
+        with pytest.raises(FetchError) as told:
+            decoder.look(picture(tmp_path))
+    assert (told.value.reason, told.value.transient) == ("out_of_memory", True)
+    assert decoder.look(picture(tmp_path)).width == 50

@@ -225,10 +225,12 @@ async def test_a_picture_that_killed_a_run_is_decoded_beside_and_then_has_failed
         assert run.wait(20) == -signal.SIGSEGV
     FileStore(tmp_path).clear_tmp()
     assert SHA in store.suspects
-    with pytest.raises(FetchError) as told:
-        await look(make(Poison, suspects=store.suspects), arrive(store, Width.CRASHES))
-    assert told.value.reason == "decoder_crash"
-    assert SHA not in store.suspects
+    inspector = make(Poison, suspects=store.suspects)
+    for _ in range(2):  # the same bytes may come again, of another work
+        with pytest.raises(FetchError) as told:
+            await look(inspector, arrive(store, Width.CRASHES))
+        assert told.value.reason == "decoder_crash"
+        assert SHA in store.suspects
 
 
 async def test_a_kill_from_outside_is_no_failure_of_what_was_decoded_then(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from crawler.adapters.base import Http
 from crawler.errors import UnknownTag
 from crawler.opening import Opened, open_crawl
-from storage import crawls, works
+from storage import crawls, listing, works
 from storage.files import FileStore
 from storage.records import Ruling, Rung
 from storage.writer import Writer
@@ -132,7 +132,7 @@ async def test_what_is_pending_and_accepted_is_counted(writer: Writer, tmp_path:
     first = await opened(writer, shelf)
     store = FileStore(tmp_path / "ws")
     listed = [(make(str(n)), Ruling("pending")) for n in range(3)]
-    await writer.do(lambda db: works.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
     failed = Ruling("failed", "timeout")
     await writer.do(lambda db: works.settle_failed(db, first.crawl.id, 1, failed, []))
     again = await opened(writer, shelf)
@@ -150,7 +150,7 @@ async def test_a_change_of_policy_that_is_cut_short_is_made_good(
         (replace(make(str(n)), ladder=(Rung(str(n), width=48, height=48),)), Ruling("pending"))
         for n in range(5)
     ]
-    await writer.do(lambda db: works.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
 
     chunks = 0
 

@@ -117,3 +117,9 @@ def test_text_becomes_what_the_option_is(name: str, given: object, value: object
 def test_what_does_not_fit_an_option_is_a_usage_error(name: str, given: str) -> None:
     with pytest.raises(UsageError):
         plugins.option_value("thing", Options, name, given)
+
+
+def test_a_plugin_that_is_no_class_is_broken(install: Install) -> None:
+    install("factory", plugins.FILTERS, "made", "def Plugin(): return object()\n")
+    with pytest.raises(plugins.BrokenPlugin, match="names a function"):
+        plugins.load(plugins.FILTERS, "made")

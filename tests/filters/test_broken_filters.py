@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from filters.base import BaseFilter, Claims, Measures, Rejection
@@ -158,3 +159,24 @@ def test_an_answer_that_is_none_is_a_failure() -> None:
     found = judge.prescreen(Work(), judge.policy())
     assert found is not None
     assert (found.reason, found.by) == (FAILED, "nonsense")
+
+
+@pytest.mark.parametrize(
+    "rejection",
+    [
+        Rejection("ugly", np.float32(1.5)),  # type: ignore[arg-type]
+        Rejection("ugly", float("nan")),
+        Rejection("ugly", 1, float("inf")),
+        Rejection("ugly", 1, [2]),  # type: ignore[arg-type]
+        Rejection(7),  # type: ignore[arg-type]
+    ],
+)
+def test_an_objection_that_cannot_be_kept_is_a_failure_of_the_filter(rejection: Rejection) -> None:
+    class Objects(Odd):
+        def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
+            return rejection
+
+    judge = Judge([Objects(0)])
+    found = judge.prescreen(Work(), judge.policy())
+    assert found is not None
+    assert (found.reason, found.by) == (FAILED, "odd")

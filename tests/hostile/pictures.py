@@ -196,6 +196,8 @@ PNGS = (
     _hostile("60 packed texts of just under 1 MB",
              lambda: with_chunks(chunk(b"zTXt", b"a\0\0" + zeros(1_040_000)) * 60),
              "too_much_text"),
+    _hostile("900 packed texts that break off at their end", lambda: with_chunks(
+        chunk(b"zTXt", b"a\0\0" + zeros(1_040_000)[:-4] + b"!bad") * 900), "too_much_text"),
     _hostile("a packed text that is no deflate",
              lambda: with_chunks(chunk(b"zTXt", b"a\0\0" + b"\xff" * 5_000)), "sound"),
     _hostile("an iCCP bomb", lambda: with_chunks(chunk(b"iCCP", b"a\0\0" + zeros(8_000_000))),

@@ -18,7 +18,7 @@ from crawler.opening import Request, open_crawl
 from crawler.order import Frontier
 from crawler.stats import Stats
 from crawler.verdicts import Rules
-from storage import crawls, purge, stream, works
+from storage import crawls, listing, purge, stream, works
 from storage.database import open_writer
 from storage.files import FileStore
 from storage.reasons import reasons
@@ -138,7 +138,7 @@ class Run:
         candidates = [self.world.candidate(site_id) for site_id in site_ids]
         listed = [(candidate, self.rules.of_claims(candidate)) for candidate in candidates]
         settled = self.disk.write(
-            lambda db: works.commit_page(db, self.disk.store, self.id, 0, listed, len(listed), {})
+            lambda db: listing.commit_page(db, self.disk.store, self.id, 0, listed, len(listed), {})
         )
         self._count()
         if any(s.before is not None and s.ruling.state == "pending" for s in settled):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +61,8 @@ class Done:
     out: str
     err: str
     seconds: float
+    peak: int = 0
+    """Bytes of memory that its own process held at most; 0 where the system does not tell."""
 
     @property
     def lines(self) -> list[str]:
@@ -110,10 +114,11 @@ class Trawl:
         began = time.monotonic()
         process = self.start(*words)
         try:
-            out, err = process.communicate(timeout=self.timeout)
+            with Peak(process.pid) as peak:
+                out, err = process.communicate(timeout=self.timeout)
         finally:
             kill(process)
-        done = Done(process.returncode, out, err, time.monotonic() - began)
+        done = Done(process.returncode, out, err, time.monotonic() - began, peak.bytes)
         assert "Traceback" not in err, err
         assert code is None or done.code == code, f"exit {done.code}\n{out}\n{err}"
         return done
@@ -126,6 +131,33 @@ class Trawl:
         finally:
             kill(process)
         return Done(process.returncode, out, err, time.monotonic() - began)
+
+
+class Peak:
+    """The most memory a process holds while the block lasts, as the system counts it.
+
+    Not what ``getrusage`` says of children: they inherit what we held when they were started.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.bytes = 0
+        self._status = Path(f"/proc/{pid}/status")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            with contextlib.suppress(OSError):  # it has ended, or this is no Linux
+                if found := re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text()):
+                    self.bytes = max(self.bytes, int(found[1]) * 1024)
 
 
 def kill(process: subprocess.Popen[str]) -> None:

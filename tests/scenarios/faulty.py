@@ -39,6 +39,8 @@ class Crawled:
     posts: Mapping[str, Post]
     """The post that each fault was for, by its name."""
     found: Outcome
+    peak: int
+    """Bytes of memory that the crawl held at most."""
 
     def ending(self, name: str) -> tuple[str, str | None]:
         """State and reason of the post of a fault."""
@@ -75,7 +77,7 @@ def crawl_with(
         for fault in some
     ]
     with serving(world, faults=Faults(plan)) as site:
-        Trawl(home, address(site), IMPATIENT | settings)(*CRAWL, code=code)
+        done = Trawl(home, address(site), IMPATIENT | settings)(*CRAWL, code=code)
     gone = {post.id for post in posts.values()} if lost else set()
     found = audit(home / "set", site, {post.id for post in world.posts} - gone)
-    return Crawled(home, site, posts, found)
+    return Crawled(home, site, posts, found, done.peak)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from storage import crawls, purge, stream, works
+from storage import crawls, listing, purge, stream, works
 from storage.database import open_writer
 from storage.files import FileStore
 from storage.records import Candidate, CrawlSpec, Event, Image, Ruling, Rung
@@ -76,7 +76,9 @@ class Catalog:
     ) -> list[Settled]:
         """Commit a page; works come with their ruling by claims, else pending."""
         pairs = [one if isinstance(one, tuple) else (one, PENDING) for one in listed]
-        return self.write(lambda db: works.commit_page(db, self.store, crawl, 0, pairs, cursor, {}))
+        return self.write(
+            lambda db: listing.commit_page(db, self.store, crawl, 0, pairs, cursor, {})
+        )
 
     def fetched(
         self, crawl: str, site_id: str, name: str, ruling: Ruling = ACCEPTED, **kind: Any

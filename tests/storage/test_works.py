@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from storage import crawls, works
+from storage import crawls, listing, works
 from storage.records import Candidate, Ruling
 from tests.storage.catalog import (
     ACCEPTED,
@@ -85,7 +85,7 @@ def test_rows_that_were_dropped_are_counted_over_all_pages(catalog: Catalog) -> 
     crawl = catalog.crawl()
     for _ in range(2):
         catalog.write(
-            lambda db: works.commit_page(
+            lambda db: listing.commit_page(
                 db, catalog.store, crawl, 0, [], None, {"too_small": 3, "video": 1}
             )
         )

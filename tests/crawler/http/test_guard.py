@@ -12,7 +12,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.http.guard import BadUrl, Blocked, BlockedAddress, Guard, GuardedResolver, allowed
+from crawler.http.guard import (
+    BadUrl,
+    Blocked,
+    BlockedAddress,
+    Guard,
+    GuardedResolver,
+    allowed,
+    host_of,
+)
 from tests.crawler.http.server import Server, reply
 from tests.crawler.http.transports import KINDS, client_of, made
 from tests.crawler.http.wire import Canary, Wire
@@ -226,6 +234,7 @@ async def test_an_allowed_address_does_not_open_the_door_to_other_names() -> Non
         "http://exa mple.org/",
         "http://example.org:8080/",
         "http://example.org:22/",
+        "http://example.org:0/",
         "http://example.org:99999/",
         "http://example.org/\r\nX-Evil: 1",
         "http://example.org/\x00",
@@ -256,6 +265,11 @@ def test_urls_we_never_open(url: str) -> None:
 )
 def test_urls_of_the_web_are_fine(url: str) -> None:
     assert Guard().check_url(url).scheme in ("http", "https")
+
+
+def test_one_host_has_one_name_for_politeness() -> None:
+    spellings = ("http://Example.org/", "http://example.org./a", "http://EXAMPLE.org:80/")
+    assert {host_of(Guard().check_url(url)) for url in spellings} == {"example.org:80"}
 
 
 def test_an_allowed_pair_may_use_an_unusual_port() -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from crawler.errors import BadAnswer, FetchError
+from crawler.http import exchange
 from crawler.http.session import Session, SiteHttp
 from crawler.site import Net, Site
 from crawler.stats import Stats
@@ -167,3 +168,36 @@ async def test_one_slow_host_does_not_slow_another(server: Server, tmp_path: Pat
             for task in stuck:
                 task.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
+
+
+async def test_an_error_whose_page_drips_is_known_by_its_status_soon(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "PEEK_SECONDS", 0.2)
+    server.on("/busy", drip(reply(bytes(9_000), status=503), 0.01, 90))
+    began = time.monotonic()
+    async with opened(server) as http:
+        with pytest.raises(FetchError) as told:
+            await http.fetch(Rung(server.url("/busy")), tmp_path / "file")
+    assert told.value.reason == "http_5xx"
+    assert time.monotonic() - began < 0.8
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+async def test_an_error_in_the_smallest_of_chunks_holds_up_nobody(
+    server: Server, tmp_path: Path, transport: str
+) -> None:
+    async def crumbs(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(100):
+            writer.write(b"1\r\nx\r\n" * 1_000)
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+
+    server.on("/busy", crumbs)
+    began = time.process_time()
+    async with opened(server, transport=transport) as http:
+        with pytest.raises(FetchError) as told:
+            await http.fetch(Rung(server.url("/busy")), tmp_path / "file")
+    assert told.value.reason == "http_5xx"
+    assert time.process_time() - began < 3

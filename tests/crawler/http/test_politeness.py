@@ -174,3 +174,39 @@ async def test_waiting_can_be_cancelled_and_gives_its_place_back() -> None:
     assert [type(result) for result in results[:2]] == [asyncio.CancelledError] * 2
     assert results[2] is None
     assert time.monotonic() - began < 1.0
+
+
+async def test_who_leaves_while_looking_for_a_cool_down_has_not_looked_for_the_others() -> None:
+    looking, asked = asyncio.Event(), False
+
+    class Slow:
+        def get(self, host: str) -> tuple[float, str] | None:
+            loop.call_soon_threadsafe(looking.set)
+            time.sleep(0.05)
+            left = began + 0.4 - time.monotonic()
+            return (left, "HTTP 429") if left > 0 else None
+
+        def put(self, host: str, seconds: float, reason: str) -> None: ...
+
+    async def worker() -> None:
+        nonlocal asked
+        async with politeness.slot(HOST, FAST, 4):
+            asked = True
+
+    loop, politeness = asyncio.get_running_loop(), polite(cooldowns=Slow())
+    began = time.monotonic()
+    first, second = asyncio.create_task(worker()), asyncio.create_task(worker())
+    await looking.wait()
+    first.cancel()
+    await second
+    assert asked
+    assert time.monotonic() - began >= 0.4
+
+
+async def test_a_host_that_refuses_again_after_its_own_time_is_left_alone_for_longer() -> None:
+    told: list[float] = []
+    politeness = polite(cooldown_first=0.05, notify=lambda event: told.append(event["seconds"]))
+    for seconds in (0.0, 0.0, 0.0, 0.3):
+        async with politeness.slot(HOST, FAST, 1):
+            await politeness.refused(HOST, seconds, "HTTP 429", asked_at=time.monotonic())
+    assert told == [0.1, 0.2, 0.4]

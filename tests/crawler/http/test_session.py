@@ -317,7 +317,7 @@ async def test_a_wait_of_years_ends_the_run_at_once(server: Server, into: Path) 
 
 async def test_a_host_that_never_relents_ends_the_run(server: Server, into: Path) -> None:
     url = server.on("/a.png", reply(status=429, Retry_After="0"))
-    async with opened(server) as http:
+    async with opened(server, cooldown_first=0.001) as http:
         with pytest.raises(RateLimited, match="although we waited"):
             await http.fetch(Rung(url), into)
     assert len(server.ledger) == 10
