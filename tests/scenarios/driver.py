@@ -89,7 +89,7 @@ class Trawl:
         for name in ("STATE", "CONFIG", "CACHE", "DATA"):
             plain[f"XDG_{name}_HOME"] = str(self.home / "xdg" / name.lower())
         plain["TRAWL_NET__CONTACT"] = CONTACT
-        plain["TRAWL_NET__RETRY_FIRST"] = "0.05"
+        plain["TRAWL_NET__RETRY_FIRST"] = "0.02"
         if self.site is not None:
             plain["TRAWL_SITES__DANBOORU__BASE_URL"] = self.site.base_url
             plain["TRAWL_SITES__DANBOORU__RATE"] = "1000"
