@@ -27,7 +27,7 @@ OUT_OF_DESCRIPTORS = "out_of_descriptors"
 
 OUTAGE = frozenset(
     {
-        *("connect_failed", "timeout", "http_5xx", "http_429", "host_down"),
+        *("connect_failed", "timeout", "http_5xx", "http_429", "host_down", "proxy_failed"),
         *(OUT_OF_DESCRIPTORS, "out_of_memory"),
     }
 )

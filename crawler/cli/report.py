@@ -37,6 +37,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "bad_zip": "a zip of frames that is not as it should be",
         "blocked_address": "a private address, which only net.allow_hosts opens",
         "connect_failed": "the host could not be reached; the next run tries again",
+        "proxy_failed": "the proxy opened no way to the host",
         "crashed": "an error of ours; please report it",
         "decode_error": "its decoder gives up on it",
         "decode_timeout": "it took too long to decode",

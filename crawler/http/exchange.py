@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from crawler.credentials import redacted
+from crawler.errors import ConfigError, TrawlError
 from crawler.http import replies
 from crawler.http.guard import BadUrl, BlockedAddress, Guard, host_of, port_of
 from crawler.http.politeness import Politeness
@@ -249,7 +250,12 @@ def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
     return url.scheme, url.raw_host.lower(), port_of(url)
 
 
-def _trouble(error: httpx.TransportError, otherwise: str) -> Trouble:
+def _trouble(error: httpx.TransportError, otherwise: str) -> TrawlError:
+    if isinstance(error, httpx.ProxyError):
+        if mend := getattr(error, "mend", None):
+            return ConfigError(str(error), hint=mend)
+        transient = getattr(error, "transient", True)
+        return Trouble("proxy_failed", str(error), transient=transient)
     if isinstance(error, BlockedAddress):
         return Trouble("blocked_address", str(error))
     if any(isinstance(e, OSError) and e.errno in _OUT_OF_SOCKETS for e in chain(error)):
@@ -258,8 +264,7 @@ def _trouble(error: httpx.TransportError, otherwise: str) -> Trouble:
         return Trouble("timeout", "no answer in time", transient=True)
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return Trouble("bad_url", f"cannot be asked for: {error}")
-    # A proxy may know that trying again is of no use.
-    return Trouble(otherwise, str(error), transient=getattr(error, "transient", True))
+    return Trouble(otherwise, str(error), transient=True)
 
 
 def out_of_descriptors() -> Trouble:

@@ -29,12 +29,14 @@ _NEXT_ADDRESS = frozenset({500, 502, 503, 504})
 class ProxyFailed(httpx.ProxyError):
     """The proxy, not the host, is why a request failed.
 
-    ``transient`` is False where only the user can change that. The message holds no login.
+    ``transient`` is False where trying again is of no use; ``mend`` is what the user can do, where
+    no request will pass before that. The message holds no login.
     """
 
-    def __init__(self, message: str, *, transient: bool = True) -> None:
+    def __init__(self, message: str, *, transient: bool = True, mend: str | None = None) -> None:
         super().__init__(message)
-        self.transient = transient
+        self.transient = transient and mend is None
+        self.mend = mend
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ class Tunnels(httpcore.AsyncNetworkBackend):
             response = await connection.handle_async_request(request)
         except Blocked as error:
             raise ProxyFailed(
-                f"{error}; if {self._proxy} is yours, add {self._proxy.pair} to net.allow_hosts",
-                transient=False,
+                f"{self._proxy}: {error}",
+                mend=f"if it is yours: `trawl config set net.allow_hosts {self._proxy.pair}`",
             ) from error
         except httpx.ConnectError as error:
             raise ProxyFailed(f"{self._proxy}: {error}") from error
@@ -144,9 +146,7 @@ class Tunnels(httpcore.AsyncNetworkBackend):
     def _refusal(self, status: int, target: str) -> ProxyFailed:
         if status == 407:
             said = "asks for a login" if self._proxy.login is None else "refuses the login"
-            return ProxyFailed(
-                f"{self._proxy} {said}: give one with `trawl auth set proxy`", transient=False
-            )
+            return ProxyFailed(f"{self._proxy} {said}", mend="give one with `trawl auth set proxy`")
         return ProxyFailed(
             f"{self._proxy} opens no tunnel to {target} (HTTP {status})",
             transient=status in _NEXT_ADDRESS,

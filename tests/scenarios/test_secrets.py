@@ -396,7 +396,8 @@ def test_a_proxy_that_refuses_does_not_make_us_tell_its_login(
         }
         trawl = Trawl(tmp_path, Address(site.base_url, site.cdn_url), settings)
         done = trawl.finish(trawl.start(*CRAWL, "--debug"))
-    assert done.code in (4, 5), done.err
+    assert done.code == (4 if refusal == "407" else 5), done.err
+    assert "the proxy 127.0.0.1" in done.err
     assert said(done) == []
     assert left_behind(tmp_path) == {}
     assert len(site.ledger) == 0  # nothing went round the proxy

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from crawler.errors import BadAnswer, ConfigError, FetchError
+from crawler.errors import ConfigError
 from crawler.http.guard import BlockedAddress, Guard
 from crawler.http.proxy import Proxy, ProxyFailed
 from crawler.http.session import Session, SiteHttp
@@ -130,7 +130,7 @@ async def test_the_login_goes_to_the_proxy_and_nowhere_else(
         (b"HTTP/1.1 302 No\r\nLocation: http://e/\r\n\r\n", r"\(HTTP 302\)", False),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer as a proxy does", True),
         (b"HTTP/1.1 200", "does not answer as a proxy does", True),
-        (b"HTTP/1.1 407 No\r\n\r\n", "refuses the login: give one with `trawl auth", False),
+        (b"HTTP/1.1 407 No\r\n\r\n", "refuses the login", False),
     ],
 )
 async def test_a_proxy_that_refuses_is_told_in_one_line_without_the_login(
@@ -152,8 +152,9 @@ async def test_a_proxy_that_wants_a_login_says_where_to_put_it(
 ) -> None:
     proxy.login = BASIC
     async with through(proxy, server.host) as client:
-        with pytest.raises(ProxyFailed, match="asks for a login: give one with `trawl auth set"):
+        with pytest.raises(ProxyFailed, match="asks for a login") as caught:
             await client.get(server.url("/a.png"))
+        assert caught.value.mend == "give one with `trawl auth set proxy`"
 
 
 async def test_a_proxy_that_is_not_there_is_named(proxy: ConnectProxy, server: Server) -> None:
@@ -202,8 +203,9 @@ async def test_the_proxy_is_never_asked_for_a_private_address(
 async def test_a_private_proxy_must_be_allowed(proxy: ConnectProxy, server: Server) -> None:
     net = Net(proxy=proxy.url)
     async with client_of(make_transport(net, Guard({server.host}))) as client:
-        with pytest.raises(ProxyFailed, match=f"not public; .* add {proxy.host} to net.allow"):
+        with pytest.raises(ProxyFailed, match="not public") as caught:
             await client.get(server.url("/a.png"))
+    assert caught.value.mend == f"if it is yours: `trawl config set net.allow_hosts {proxy.host}`"
     assert proxy.connections == 0
 
 
@@ -278,14 +280,13 @@ async def test_a_session_says_that_it_is_the_proxy_who_refuses(
 ) -> None:
     proxy.login = BASIC
     async with session_for(server, net_through(proxy, server)) as http:
-        with pytest.raises((BadAnswer, ConfigError)) as api:
+        with pytest.raises(ConfigError) as api:
             await http.get_json(server.url("/posts.json"))
-        with pytest.raises(FetchError) as file:
+        with pytest.raises(ConfigError) as file:
             await http.fetch(Rung(server.url("/a.png")), into)
     for caught in (api, file):
-        said = f"{caught.value.message} {caught.value.hint}"
-        assert f"the proxy {proxy.host} asks for a login" in said
-        assert "trawl auth set proxy" in said
+        assert caught.value.message == f"the proxy {proxy.host} asks for a login"
+        assert caught.value.hint == "give one with `trawl auth set proxy`"
     assert server.connections == 0
 
 
