@@ -39,8 +39,17 @@ PASSING = OUTAGE | {FAILED}
 BY_POLICY = frozenset({"too_many_pixels"})
 """Failures that another policy (``max_pixels``) would not have: tried again when it changes."""
 
-_NO_FURTHER = frozenset({"challenge", OUT_OF_DESCRIPTORS})
-"""No smaller rung is asked for: a stop sign, and trouble that a smaller one would meet, too."""
+REFUSALS = frozenset(
+    {
+        *("http_400", "http_401", "http_403", "http_451", "not_an_image", "truncated"),
+        *("md5_mismatch", "size_mismatch", "bad_encoding", "too_many_redirects"),
+        *("blocked_address", "bad_url"),
+    }
+)
+"""Failures that one host gives for a work; given for all of them they say that it blocks us."""
+
+_NO_FURTHER = frozenset({"challenge", "noai", "noindex"})
+"""No smaller rung is asked for: a stop sign, and its owner's word about the picture in any size."""
 
 
 class Arrived(Protocol):
@@ -127,7 +136,8 @@ class Ladder:
             except FetchError as error:
                 temp.unlink(missing_ok=True)
                 self.tried.append((number, error.reason))
-                if error.reason in _NO_FURTHER:
+                # What may pass must not leave us with a smaller copy for good.
+                if error.transient or error.reason in PASSING | _NO_FURTHER:
                     raise
                 first = first or error
             except BaseException:

@@ -97,10 +97,13 @@ class Carrier:
         candidate = now.candidate
         if candidate.unavailable is not None:  # another crawl has read it since: hidden stays so
             return await self._conclude(work, self.request.rules.of_claims(candidate), [])
-        # As the catalog knows it now: its file may have been replaced since it was loaded.
+        # As the catalog knows it now: its file may have been replaced since it was loaded. What is
+        # on its way into the catalog is let finish, so that it is told.
+        self.under_way.add(work.position)
         settled = await self._settle_held(work, candidate, now.image, now.rung)
         if settled is not None or held_only:
             return settled
+        self.under_way.discard(work.position)
         if now.image is None:
             # Asked again: what an earlier run tried follows the policy of this one, and nothing is
             # fetched that content safety has not passed.
@@ -240,6 +243,7 @@ class Carrier:
         tried: list[tuple[int, str]],
         transient: bool = False,
     ) -> list[Settled]:
+        self.under_way.add(work.position)
         if ruling.state in ("failed", "unavailable"):
             return await self.tools.writer.do(
                 lambda db: works.settle_failed(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Literal
 
 from crawler.carry import Tools
-from crawler.errors import StorageError, TrawlError
+from crawler.errors import BadAnswer, LimitReached, NoSpace, StorageError, TrawlError
+from crawler.listing import Aside
 from crawler.verdicts import Rules
 from storage import crawls, purge, stream
 from storage.disk import in_our_words
@@ -35,6 +37,26 @@ async def note_end(
     except StorageError as trouble:  # a full disk: what was committed before still counts
         with in_our_words(tools.store.workspace):
             return tools.reader.rows(crawl_id), trouble
+
+
+def ended_with(
+    error: TrawlError | None, site: str, aside: Sequence[Aside], *, reached: bool
+) -> tuple[TrawlError | None, list[str]]:
+    """What a run ended with, and what a person should know of the parts that were set aside.
+
+    These end a run short of its target with an error. One that met its target after all, with what
+    was on its way, was not ended by a limit.
+    """
+    if reached and isinstance(error, LimitReached | NoSpace):
+        error = None
+    warnings = []
+    for part in aside:
+        if error is None and not reached:
+            hint = "the same command tries that page again and goes on from there"
+            error = BadAnswer(f"{site}: {part}", hint=hint)
+        else:
+            warnings.append(str(part))
+    return error, warnings
 
 
 def broken_filters(rules: Rules) -> list[str]:

@@ -14,25 +14,24 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from crawler import pages
-from crawler.acquire import OUTAGE
 from crawler.adapters.base import Page
 from crawler.carry import Carrier, Tools
-from crawler.ending import broken_filters, note_end
+from crawler.ending import broken_filters, ended_with, note_end
 from crawler.errors import (
-    BadAnswer,
     FetchError,
     Interrupted,
     SourceError,
     StorageError,
     TrawlError,
 )
-from crawler.limits import Streak, Watch, items_failed, works_at_one_host
-from crawler.listing import Lister
+from crawler.limits import Watch, items_failed, works_at_one_host
+from crawler.listing import BAD_ENTRY, Lister
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
 from crawler.reports import Observer, Report, progress_report, summary_report
 from crawler.run import Summary, Tap
 from crawler.stats import Stats
+from crawler.streak import Streak, trouble_of
 from crawler.telling import Teller
 from storage import works
 from storage.records import Work
@@ -107,11 +106,13 @@ class Engine:
                 await self._loop(group)
         finally:
             await self._lister.close()
-        self._note_what_was_set_aside()
+        self._error, warnings = ended_with(
+            self._error, self._crawl.spec.site, self._lister.aside, reached=self._frontier.reached
+        )
         state = self._state()
         rows, trouble = await note_end(tools, self._crawl.id, state, self._error)
         self._error = self._error or trouble
-        for line in broken_filters(self.request.rules):
+        for line in (*warnings, *broken_filters(self.request.rules)):
             self.teller.warn(line)
         summary = Summary(
             crawl_id=self._crawl.id,
@@ -168,15 +169,6 @@ class Engine:
             return "failed"
         return "stopped" if self._error else "finished"
 
-    def _note_what_was_set_aside(self) -> None:
-        """Partitions that could not be listed end a run short of its target with an error."""
-        hint = "the same command tries that page again and goes on from there"
-        for aside in self._lister.aside:
-            if self._error is None and not self._frontier.reached:
-                self._error = BadAnswer(f"{self._crawl.spec.site}: {aside}", hint=hint)
-            else:
-                self.teller.warn(str(aside))
-
     def _end_with(self, error: TrawlError) -> None:
         """The first thing that ends the run is what it ended with."""
         if self._error is None:
@@ -204,13 +196,14 @@ class Engine:
     async def _loop(self, group: asyncio.TaskGroup) -> None:
         while True:
             self._changed.clear()
-            if self._error is None and (over := self._watch.over(self._largest_in_flight)):
-                self._end_with(over)
-            if self._error is None:
-                try:
+            try:
+                self._look_at_limits()
+                if self._error is None:
                     await self._advance(group)
-                except TrawlError as error:
-                    self._end_with(error)
+            except TrawlError as error:
+                self._end_with(error)
+            except Exception as error:
+                self._broke(error)
             if self._done() and not await self._more_after_all():
                 return
             self._tell_progress()
@@ -225,6 +218,13 @@ class Engine:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    def _look_at_limits(self) -> None:
+        # What met the target may have used up a limit with it: that is no limit reached.
+        if self._error is not None or self._frontier.reached:
+            return
+        if over := self._watch.over(self._largest_in_flight):
+            self._end_with(over)
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
         frontier = self._frontier
@@ -315,7 +315,9 @@ class Engine:
         self._recall({s.candidate_id for s in settled if s.ruling.state != "pending"})
         for change in settled:
             if change.ruling.state != "pending":
-                candidate = by_id.get(change.site_id)
+                # A bad entry is told as it is recorded: nothing of it can be relied on.
+                bad = change.ruling.reason == BAD_ENTRY
+                candidate = None if bad else by_id.get(change.site_id)
                 await self.teller.settled(change, candidate, self._tools.reader, self._crawl.id)
 
     def _recall(self, decided: set[int]) -> None:
@@ -355,18 +357,19 @@ class Engine:
             raise
         except Exception as error:
             log.exception("work %s:%s failed", work.candidate.site, work.candidate.site_id)
-            self._in_a_row(type(error).__name__)
+            self._in_a_row(type(error).__name__, work)
             crash = FetchError("crashed", repr(error), transient=True)
             return await self._carrier.fail(work, crash)
         if settled:
             ruling = settled[0].ruling
-            # A host that fails one work after the other is down: stop before it costs them all.
-            outage = ruling.state == "failed" and ruling.reason in OUTAGE
-            self._in_a_row(ruling.reason if outage else None)
+            # A host that fails one work after the other is down, or blocks us: stop before it costs
+            # them all.
+            failed = ruling.reason if ruling.state == "failed" else None
+            self._in_a_row(trouble_of(failed, work.candidate), work)
         return settled
 
-    def _in_a_row(self, trouble: str | None) -> None:
-        if error := self._streak.after(trouble):
+    def _in_a_row(self, trouble: str | None, work: Work) -> None:
+        if error := self._streak.after(trouble, work.candidate_id):
             self._end_with(error)
 
     async def _told(self, work: Work, settled: Sequence[Settled]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from crawler.decoding.look import Look, look
 from crawler.decoding.room import Room
@@ -20,6 +22,8 @@ from storage.platform import fsync_file
 from storage.records import Image
 from storage.suspects import Suspects
 
+T = TypeVar("T")
+
 LARGE_PIXELS = 12_000_000
 """Pictures above this are not decoded in this process, nor more than this at once: its memory
 stays bounded."""
@@ -30,6 +34,8 @@ MANY_SCANS = 16
 THIN = 200
 """Pixels for each byte above which a picture of more than :data:`SMALL_PIXELS` is odd."""
 SMALL_PIXELS = 4_000_000
+CLOSE_SECONDS = 0.5
+"""How long what is being looked at may go on when nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Inspector:
         self._small = replace(self._limits, max_pixels=min(max_pixels, LARGE_PIXELS))
         self._decoder = Decoder(judge, self._limits)
         self._room = Room(LARGE_PIXELS)
+        self._running: set[Future[Any]] = set()
         self._pool = ThreadPoolExecutor(
             max_workers=workers or min(4, os.cpu_count() or 1), thread_name_prefix="decode"
         )
@@ -72,13 +79,10 @@ class Inspector:
         Raises FetchError with the decoder's reason: bytes that are no whole picture are no picture.
         Further reasons are those of :meth:`Decoder.look`.
         """
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._pool, self._here, path, sha256, size)
+            found = await self._run(self._pool, self._here, path, sha256, size)
             if isinstance(found, _Beside):
-                found = await loop.run_in_executor(
-                    self._beside, self._there, path, sha256, found.pixels
-                )
+                found = await self._run(self._beside, self._there, path, sha256, found.pixels)
         except PictureError as error:
             raise FetchError(error.reason, str(error)) from error
         return Image(
@@ -92,10 +96,21 @@ class Inspector:
         )
 
     def close(self) -> None:
-        """End what is under way in the other process, and wait for the threads."""
+        """End what is under way in the other process; the threads get a moment to end theirs.
+
+        No thread can be made to end: a filter that hangs is left behind, and whoever ends the
+        process must not wait for it.
+        """
         self._decoder.close()
         for pool in (self._pool, self._beside):
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+        wait(self._running, CLOSE_SECONDS)
+
+    async def _run(self, pool: ThreadPoolExecutor, look: Callable[..., T], *given: Any) -> T:
+        running = pool.submit(look, *given)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(running)
 
     def _here(self, path: Path, sha256: str, size: int) -> Look | _Beside:
         fsync_file(path)

@@ -7,35 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.errors import BadAnswer, ItemsFailed, LimitReached, NoSpace, TrawlError
+from crawler.errors import (
+    ItemsFailed,
+    LimitReached,
+    NoSpace,
+    StorageError,
+    TrawlError,
+)
 from crawler.opening import Request
 from crawler.stats import Stats
 from storage.files import free_bytes
 from storage.records import Row
 
-SOURCE_TROUBLE = 20
-"""Equal troubles in a row that stop the source."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at the disk, where little is written meanwhile."""
 OWN_DESCRIPTORS = 64
 """Files and sockets that a run has open besides those of its works."""
-
-
-@dataclass
-class Streak:
-    """Counts how often in a row the same trouble came: of ``works`` or of ``pages``."""
-
-    what: str = "works"
-    trouble: str | None = None
-    length: int = 0
-
-    def after(self, trouble: str | None) -> BadAnswer | None:
-        """Note how the next one ended (None: well); returns what stops the run, if any."""
-        same = trouble is not None and trouble == self.trouble
-        self.trouble, self.length = trouble, self.length + 1 if same else 1
-        if trouble is None or self.length < SOURCE_TROUBLE:
-            return None
-        return BadAnswer(f"{SOURCE_TROUBLE} {self.what} in a row failed with {trouble}")
 
 
 @dataclass
@@ -74,7 +61,11 @@ def too_little_room(folder: Path, min_free: int, largest: int = 0) -> NoSpace | 
     """Whether less is free on the disk of a folder than ``min_free`` bytes or two of the largest
     files on their way.
     """
-    free, needed = free_bytes(folder), max(min_free, 2 * largest)
+    try:
+        free = free_bytes(folder)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be looked at: {error.strerror}") from error
+    needed = max(min_free, 2 * largest)
     if free >= needed:
         return None
     return NoSpace(f"only {free / 1e9:.3g} GB are free; {needed / 1e9:.3g} stay")

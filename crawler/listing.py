@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from crawler.adapters.base import Adapter, Http, Page, Partition
 from crawler.errors import BadAnswer, TrawlError
-from crawler.limits import Streak
+from crawler.streak import Streak
 from storage.records import Candidate, Json, Walk
 
 log = logging.getLogger(__name__)
@@ -107,10 +107,13 @@ class Lister:
         self._walks.popleft()
 
     async def close(self) -> None:
-        """Leave the walk in hand."""
-        if isinstance(self._pages, AsyncGenerator):
-            await self._pages.aclose()
-        self._pages = None
+        """Leave the walk in hand. An adapter that breaks at that has done its work before."""
+        pages, self._pages = self._pages, None
+        if isinstance(pages, AsyncGenerator):
+            try:
+                await pages.aclose()
+            except Exception as error:
+                log.error("leaving the listing failed", exc_info=error)
 
 
 def _works_only(page: Page) -> Page:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -105,8 +106,20 @@ def run() -> None:
     except OSError as error:  # what was printed goes to a file on a disk that is full
         _forget_output()
         code = code or _disk_trouble(error)
-    # Threads of libraries must not keep a finished command alive; nothing of ours is open by now.
+    if _threads_left():
+        # A filter or decoder that does not end must not keep a finished command alive; nothing of
+        # ours is open by now.
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
+
+
+def _threads_left() -> bool:
+    """Whether threads that the interpreter would wait for go on for longer than a moment."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    for thread in others:
+        thread.join(0.2)
+    return any(thread.is_alive() for thread in others)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -73,9 +73,9 @@ async def test_the_largest_rung_comes_first(host: Host) -> None:
 
 
 async def test_the_next_rung_is_tried_when_one_fails(host: Host) -> None:
-    got, ladder = await acquire(host, work("timeout:large", "good:small"))
+    got, ladder = await acquire(host, work("http_451:large", "good:small"))
     assert got.rung == 1
-    assert ladder.tried == [(0, "timeout")]
+    assert ladder.tried == [(0, "http_451")]
     assert [p.name for p in host.folder.iterdir()] == [got.temp.name]  # nothing half is left
 
 
@@ -88,9 +88,9 @@ async def test_bytes_that_do_not_decode_are_a_failure_like_any_other(host: Host)
 async def test_when_all_fail_the_largest_says_why(host: Host) -> None:
     ladder = host.ladder()
     with pytest.raises(FetchError) as told:
-        await ladder.acquire(work("timeout:a", "http_404:b"))
-    assert told.value.reason == "timeout"
-    assert ladder.tried == [(0, "timeout"), (1, "http_404")]
+        await ladder.acquire(work("http_451:a", "http_404:b"))
+    assert told.value.reason == "http_451"
+    assert ladder.tried == [(0, "http_451"), (1, "http_404")]
     assert host.reread == 0
     assert list(host.folder.iterdir()) == []
 
@@ -138,11 +138,24 @@ async def test_what_the_source_says_on_second_sight_decides(host: Host) -> None:
     assert told.value.ruling == Ruling("unavailable", "hidden")
 
 
-async def test_a_challenge_is_a_stop_sign(host: Host) -> None:
+@pytest.mark.parametrize("sign", ["challenge", "noai", "noindex"])
+async def test_a_stop_sign_holds_for_every_size(host: Host, sign: str) -> None:
     with pytest.raises(FetchError) as told:
-        await host.ladder().acquire(work("challenge:large", "good:small"))
-    assert told.value.reason == "challenge"
-    assert host.asked == ["challenge:large"]
+        await host.ladder().acquire(work(f"{sign}:large", "good:small"))
+    assert told.value.reason == sign
+    assert host.asked == [f"{sign}:large"]
+
+
+@pytest.mark.parametrize(
+    "trouble", ["timeout", "host_down", "http_5xx", "out_of_memory", "proxy_failed"]
+)
+async def test_what_may_pass_is_waited_for_instead_of_a_smaller_copy(
+    host: Host, trouble: str
+) -> None:
+    with pytest.raises(FetchError) as told:
+        await host.ladder().acquire(work(f"{trouble}:large", "good:small"))
+    assert told.value.reason == trouble
+    assert host.asked == [f"{trouble}:large"]
 
 
 async def test_what_ends_the_run_ends_the_ladder(host: Host) -> None:

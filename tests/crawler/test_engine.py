@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +28,14 @@ from crawler.errors import (
     LimitReached,
     NoSpace,
     RateLimited,
+    TrawlError,
     UsageError,
 )
 from crawler.run import Run
 from crawler.workspace import Workspace
 from storage.files import FileStore
 from storage.reader import Reader
-from storage.records import Candidate
+from storage.records import Candidate, Rung
 from tests.crawler.shelf import SMALL, Shelf, Works, events, start, states, until
 
 Settings = Callable[..., Any]
@@ -328,6 +331,25 @@ async def test_the_first_stop_finishes_what_is_in_flight(ws: Workspace, works: W
     assert [kind for kind, _ in events(ws)].count("accepted") == 40
 
 
+async def test_what_is_committed_while_a_run_stops_is_told(ws: Workspace, works: Works) -> None:
+    """Works whose pictures we hold settle without a fetch, many at once."""
+    held = [works.sure(str(number)) for number in range(40)]
+    await ended(start(ws, Shelf([[held]])))
+    again = [replace(work, site_id=f"{work.site_id}-again") for work in held]
+    run, told = start(ws, Shelf([[again]], query="another")), Counter[str]()
+
+    def observe(report: dict[str, Any]) -> None:
+        told[report["type"]] += 1
+        if told["accepted"] == 3:
+            run.stop()
+
+    run.observe(observe)
+    summary = await ended(run)
+    assert summary.state == "stopped"
+    assert told["accepted"] == summary.accepted == summary.stats.accepted
+    assert told["accepted"] < 40
+
+
 async def test_stops_that_come_before_the_run_has_begun_are_heard(
     ws: Workspace, works: Works
 ) -> None:
@@ -402,6 +424,28 @@ async def test_max_bytes_ends_a_run_after_what_is_in_flight(
     summary = await ended(ws.crawl("danbooru", "hakurei_reimu", want=50, max_bytes=1_000))
     assert isinstance(summary.error, LimitReached)
     assert 1 <= summary.accepted <= 3
+
+
+async def test_a_limit_used_up_by_what_meets_the_target_is_no_limit_reached(
+    demo: DemoSite, tmp_path: Path, settings: Settings
+) -> None:
+    ws = crawler.open(tmp_path / "ws", settings=settings(demo))
+    summary = await ended(ws.crawl("danbooru", "hakurei_reimu", want=1, max_bytes=1_000))
+    assert summary.stats.bytes_fetched > 1_000
+    assert (summary.state, summary.accepted, summary.error) == ("finished", 1, None)
+
+
+async def test_a_workspace_that_goes_away_ends_the_run_with_a_reason(
+    ws: Workspace, works: Works
+) -> None:
+    async def vanish() -> None:
+        if shelf.asked:
+            shutil.rmtree(ws.path)
+            await asyncio.sleep(1.2)
+
+    shelf = Shelf([[[works("1")], [works("2")], [works("3")]]], pause=vanish)
+    with pytest.raises(TrawlError, match=str(ws.path)):
+        raise (await ended(start(ws, shelf))).error
 
 
 async def test_too_little_room_on_the_disk_ends_a_run(
@@ -550,6 +594,33 @@ class Crashing(Works):
         made = super().__call__(site_id, *rest, **claims)
         rung = replace(made.ladder[0], location="\0")  # no path at all
         return replace(made, ladder=(rung,))
+
+
+async def test_a_bad_entry_is_told_as_it_is_recorded(ws: Workspace, works: Works) -> None:
+    bad = replace(works("1"), ladder=(Rung("https://x.example/\ud800.png"),))
+    run, told = start(ws, Shelf([[[bad, works("2")]]])), list[dict[str, Any]]()
+    run.observe(told.append)
+    summary = await ended(run)
+    assert (summary.state, summary.accepted) == ("finished", 1)
+    (report,) = [one for one in told if one["type"] == "unavailable"]
+    assert (report["site_id"], report["reason"], report["url"]) == ("1", "bad_entry", None)
+
+
+async def test_a_source_that_breaks_when_it_is_left_has_done_its_work(
+    ws: Workspace, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Sulky(Shelf):
+        async def discover(self, *given: Any) -> AsyncIterator[Page]:
+            try:
+                async for page in super().discover(*given):
+                    yield page
+            finally:
+                raise ValueError("closed already")
+
+    shelf = Sulky([[[works(str(number))] for number in range(6)]])
+    summary = await ended(start(ws, shelf, want=2))
+    assert (summary.state, summary.accepted) == ("finished", 2)
+    assert "closed already" in caplog.text
 
 
 async def test_unexpected_trouble_costs_one_work(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.errors import BadAnswer
-from crawler.limits import SOURCE_TROUBLE, Streak, too_little_room, works_at_once
+from crawler.limits import too_little_room, works_at_once
 
 
 @pytest.mark.parametrize(
@@ -27,22 +26,6 @@ def test_as_many_works_go_on_at_once_as_there_are_descriptors_for(
     wanted: int, descriptors: int | None, at_once: int
 ) -> None:
     assert works_at_once(wanted, descriptors) == at_once
-
-
-def after(streak: Streak, *troubles: str | None) -> BadAnswer | None:
-    told = [streak.after(trouble) for trouble in troubles]
-    assert told[:-1] == [None] * (len(told) - 1)
-    return told[-1]
-
-
-def test_only_equal_troubles_in_a_row_stop_a_source() -> None:
-    few = ["timeout"] * (SOURCE_TROUBLE - 1)
-    assert after(Streak(), *few) is None
-    assert after(Streak(), *few, "http_5xx", *few) is None
-    assert after(Streak(), *few, None, *few) is None
-    stop = after(Streak("pages"), *few, "timeout")
-    assert stop is not None
-    assert (str(stop), stop.exit_code) == ("20 pages in a row failed with timeout", 5)
 
 
 def test_two_of_the_largest_files_on_their_way_must_fit(

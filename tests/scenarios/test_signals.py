@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -13,9 +14,11 @@ from crawler.demo.faults import Fault, Faults, Stall, Status
 from crawler.demo.posts import World
 from crawler.demo.site import DemoSite
 from crawler.demo.world import REIMU
+from tests.crawler.shelf import paint
 from tests.scenarios.conftest import Serve
-from tests.scenarios.driver import Trawl, address, serving, wait_for
+from tests.scenarios.driver import ROOT, Trawl, address, serving, wait_for
 from tests.scenarios.outcome import assert_sound, outcome
+from tests.scenarios.plugin import install
 from tests.scenarios.worlds import file_of, reimu_posts
 from tests.torture.promises import Promises
 from tests.torture.signals import stop_crawl
@@ -216,3 +219,34 @@ def test_a_crawl_stopped_again_and_again_comes_to_the_same(tmp_path: Path) -> No
     stop_crawl(promises, tmp_path, signals=5, twice=1, seed=6, stalling=False)
     promises.end()
     assert promises.broken == []
+
+
+SLOW = """
+import time
+from filters.base import BaseFilter
+
+class Slow(BaseFilter):
+    name = "slow"
+    def measure(self, picture):
+        time.sleep(60)
+        return {}
+"""
+
+
+def test_a_filter_that_does_not_end_does_not_hold_a_stopped_run(tmp_path: Path) -> None:
+    """No thread can be made to end; the process ends all the same."""
+    install(tmp_path / "site", "slow_filter", SLOW, "[trawl.filters]\nslow = slow_filter:Slow\n")
+    for number in range(2):
+        paint(tmp_path / "shelf", str(number))
+    path = os.pathsep.join((str(tmp_path / "site"), str(ROOT)))
+    trawl = Trawl(tmp_path, settings={"PYTHONPATH": path})
+    process = trawl.start("crawl", "folder", "shelf", "-w", "set", "--all")
+    tmp = tmp_path / "set" / "files" / "tmp"
+    wait_for(lambda: any(tmp.glob("*.decoding")), "a picture that is looked at")
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    done = trawl.finish(process)
+    assert done.code == 143
+    assert done.seconds < 5
+    assert_sound(tmp_path / "set")
