@@ -18,10 +18,10 @@ from crawler.run import Run, Summary
 from storage import derived
 from storage.derived import DerivedImage
 from storage.disk import in_our_words
-from storage.errors import TrawlError
-from storage.files import FileStore
+from storage.errors import NoSpace, TrawlError
+from storage.files import EXTENSIONS, FileStore
 from storage.lock import EngineLock
-from storage.platform import fsync_file
+from storage.platform import disk_full, fsync_file
 from storage.records import AcceptedImage, ExportReport
 from storage.workspace import CATALOG
 from storage.writer import Writer
@@ -33,6 +33,12 @@ log = logging.getLogger(__name__)
 
 UNREADABLE = "E_UNREADABLE"
 """The code of what a stage raises for one picture that it cannot use."""
+STAGE_FAILED = "stage_failed"
+"""The reason counted where a stage broke on a picture."""
+
+
+class _StageFailed(Exception):
+    """A stage broke on one picture, or gave what is no picture; the chain counts it and goes on."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,9 @@ async def _through(
 ) -> list[AcceptedImage]:
     """Send every picture through one stage; what was made before is not made again.
 
-    One that the stage cannot use is counted in ``skipped`` and goes no further.
+    One that the stage cannot use, or breaks on, is counted in ``skipped`` and goes no further.
     """
+    told = False
     kind = plugins.load(plugins.STAGES, name)
     options = kind.Options(
         **{k: plugins.option_value(name, kind.Options, k, v) for k, v in given.items()}
@@ -137,6 +144,13 @@ async def _through(
         if not made:
             try:
                 fresh = await asyncio.to_thread(_process, stage, store, image)
+            except _StageFailed as error:
+                if not told:  # it may break in the same way on every picture
+                    log.warning("%s broke on %s:%s: %s", name, image.site, image.site_id, error)
+                    told = True
+                log.debug("%s broke on %s:%s", name, image.site, image.site_id, exc_info=True)
+                skipped[STAGE_FAILED] += 1
+                continue
             except TrawlError as error:
                 if error.code != UNREADABLE:
                     raise
@@ -163,7 +177,7 @@ async def _through(
 
 def _process(stage: Any, store: FileStore, image: AcceptedImage) -> list[tuple[DerivedImage, Path]]:
     made: list[tuple[DerivedImage, Path]] = []
-    for result in list(stage.process([image])):  # all or nothing
+    for result in _results(stage, image, store):  # all or nothing
         temp = store.temp()
         with in_our_words(store.root):
             temp.write_bytes(result.data)
@@ -178,6 +192,27 @@ def _process(stage: Any, store: FileStore, image: AcceptedImage) -> list[tuple[D
         )
         made.append((picture, temp))
     return made
+
+
+def _results(stage: Any, image: AcceptedImage, store: FileStore) -> list[Any]:
+    """What a stage makes of a picture. Raises _StageFailed for whatever a plug-in does wrong.
+
+    Raises also what is no fault of the stage: our own errors, NoSpace and a lack of memory.
+    """
+    try:
+        results = list(stage.process([image]))
+        for result in results:
+            if not isinstance(result.data, bytes) or result.format not in EXTENSIONS:
+                raise TypeError(f"gave no picture of a known format, but {result.format!r}")
+            if not (isinstance(result.width, int) and isinstance(result.height, int)):
+                raise TypeError("gave a picture without its size in pixels")
+    except (TrawlError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and disk_full(error):
+            raise NoSpace(f"the disk of {store.root} is full: {error}") from error
+        raise _StageFailed(f"{type(error).__name__}: {error}") from error
+    return results
 
 
 def _derived(image: AcceptedImage, store: FileStore, made: DerivedImage) -> AcceptedImage:

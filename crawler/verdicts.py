@@ -53,8 +53,13 @@ class Rules:
     def of_record(
         self, candidate: Candidate, measures: Mapping[str, Mapping[str, Json]] | None
     ) -> Ruling:
-        """The verdict on what the catalog holds: measures where there are any, else claims."""
-        if measures is None:
+        """The verdict on what the catalog holds: measures where there are any, else claims.
+
+        What is hidden stays hidden, though its picture is held: a work that a crawl accepted while
+        it was public stays accepted until that crawl lists it or is judged again, unless it is
+        blocked content, which goes at once wherever it is.
+        """
+        if measures is None or candidate.unavailable is not None:
             return self.of_claims(candidate)
         return self.of_picture(candidate, measures)
 

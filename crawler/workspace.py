@@ -18,6 +18,7 @@ from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
 from crawler.errors import ConfigError, NotFound
 from crawler.execution import execute, open_session
+from crawler.exporting import export
 from crawler.opening import Request
 from crawler.refusal import refuse_blocked
 from crawler.run import Run, Summary
@@ -28,7 +29,6 @@ from crawler.verdicts import Rules
 from filters.policy import PolicyError
 from storage import crawls, stream, workspace
 from storage.database import write_once
-from storage.export_index import record_export
 from storage.reader import Reader
 from storage.records import AcceptedImage, Crawl, CrawlSpec, Event, ExportReport
 
@@ -262,9 +262,7 @@ class Workspace:
         }
         if crawl is not None and "trigger" in {f.name for f in fields(made.Options)}:
             values.setdefault("trigger", trigger_of(self._known_crawl(crawl).resolved))
-        report: ExportReport = made(made.Options(**values)).write(images, out)
-        record_export(self.path / workspace.CATALOG, report.files)
-        return report
+        return export(self.path / workspace.CATALOG, made(made.Options(**values)), images, out)
 
     async def stream(
         self,

@@ -211,10 +211,19 @@ class Options:
     )
 
 
+VERSION = 1
+"""Raised by one with every change of what is blocked: a word more or less, or how it is looked for.
+
+It is kept with every crawl. A crawl that was judged by another version is judged again when it is
+run next, and what is blocked now is purged, however long ago it was accepted.
+"""
+
+
 class Content(BaseFilter):
     """Works that are never fetched, and ratings that were not asked for."""
 
     name: ClassVar[str] = "content"
+    version: ClassVar[int] = VERSION
     order: ClassVar[int] = 0
     forced: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, str]] = {

@@ -8,7 +8,7 @@ import errno
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from filters.base import Claims, Filter, Measures, Rejection
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 FAILED = "filter_failed"
 """The reason where a filter raised: a trouble of ours that says nothing of the work."""
+FORCED = "forced"
+"""The key of the forced filters' versions in a kept policy."""
 _NO_RESOURCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
 """Troubles of this machine, which a filter only happened to meet."""
 
@@ -31,10 +33,15 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True)
 class Policy:
-    """One section of options per filter, and the reasons a person has allowed."""
+    """One section of options per filter, and the reasons a person has allowed.
+
+    ``forced`` is no choice of anybody: the versions of the forced filters, by name. A crawl that
+    was judged by another version follows another policy.
+    """
 
     sections: Mapping[str, Any]
     allow: frozenset[str] = frozenset()
+    forced: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.sections[name]
@@ -47,13 +54,14 @@ class Policy:
         return next((r for r in found if r.reason not in self.allow), None)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object from which :meth:`Judge.policy` makes an equal policy."""
+        """A JSON object from which a :class:`Judge` of the same versions makes an equal policy."""
         out: dict[str, Any] = {
             name: {k: _plain(v) for k, v in dataclasses.asdict(section).items()}
             for name, section in sorted(self.sections.items())
             if dataclasses.fields(section)
         }
         out["allow"] = sorted(self.allow)
+        out[FORCED] = dict(sorted(self.forced.items()))
         return out
 
 
@@ -76,9 +84,11 @@ class Judge:
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
         """Make a policy from ``{"resolution": {"min_side": 768}, …, "allow": ["comic"]}``.
 
-        Raises PolicyError for an unknown section, option or reason and for a value out of range.
+        What a kept policy says of forced filters is passed over: those of today judge. Raises
+        PolicyError for an unknown section, option or reason and for a value out of range.
         """
         given = dict(values or {})
+        given.pop(FORCED, None)
         allow = frozenset(given.pop("allow", ()))
         sections: dict[str, Any] = {}
         for filter in self.filters:
@@ -88,7 +98,7 @@ class Judge:
         allowable = {r for f in self.filters if not f.forced for r in f.reasons}
         for reason in sorted(allow - allowable):
             raise PolicyError(_unknown("reason to allow", reason, allowable))
-        return Policy(sections, allow)
+        return Policy(sections, allow, {f.name: f.version for f in self.filters if f.forced})
 
     def reasons(self) -> dict[str, str]:
         """Every reason of every filter, with the line that explains it."""
@@ -154,7 +164,8 @@ class Judge:
         """One line on what a filter raised; each kind is logged in full once."""
         if _is_no_filters_fault(error):
             raise error
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = told.encode(errors="backslashreplace").decode()
         if (filter.name, type(error).__name__) not in self._logged:
             self._logged.add((filter.name, type(error).__name__))
             log.error("the filter %s failed: %s", filter.name, what, exc_info=error)
@@ -169,6 +180,7 @@ def failed_measures(measures: Mapping[str, Measures]) -> bool:
 def _checked_measures(measured: Measures) -> Measures:
     """What a filter measured, fit to be kept as JSON. Raises TypeError and ValueError."""
     for name, value in measured.items():
+        _check_text("the name of a measure", name)
         _check_scalar(f"{name} is measured as", value)
     return measured
 
@@ -177,6 +189,7 @@ def _checked_rejection(found: Rejection) -> Rejection:
     """An objection, fit to be kept. Raises TypeError and ValueError."""
     if not isinstance(found.reason, str):
         raise TypeError(f"the reason is a {type(found.reason).__name__}")
+    _check_text("the reason", found.reason)
     _check_scalar(f"{found.reason} is measured as", found.measured)
     _check_scalar(f"{found.reason} has the threshold", found.threshold)
     return found
@@ -187,6 +200,15 @@ def _check_scalar(what: str, value: Any) -> None:
         raise TypeError(f"{what} {type(value).__name__}, which JSON has not")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{what} {value}, which JSON has not")
+    if isinstance(value, str):
+        _check_text(what, value)
+
+
+def _check_text(what: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half a character
+        raise ValueError(f"{what} {ascii(text)}, which UTF-8 has not") from error
 
 
 def _is_no_filters_fault(error: Exception) -> bool:

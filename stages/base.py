@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from storage.records import AcceptedImage, ExportReport
 
-__all__ = ["Derived", "Export", "ExportReport", "Stage"]
+__all__ = ["Derived", "Export", "ExportReport", "PlannedExport", "Stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,18 @@ class Export(Protocol):
 
     def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
         """Bring ``out`` to hold exactly these images: idempotent, touches only what changed."""
+        ...
+
+
+class PlannedExport(Export, Protocol):
+    """An export that says beforehand which files it may make, as all of trawl's own do.
+
+    Pictures may have to be forgotten later; without this, what a killed export left is not found.
+    """
+
+    def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterable[tuple[str, Path]]:
+        """(sha256 of a picture, file that may come to show it or tell of it); touches nothing.
+
+        Raises as :meth:`write` does where a file is somebody else's.
+        """
         ...

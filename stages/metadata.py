@@ -25,7 +25,6 @@ _PRIVATE_TAGS = (
     ExifTags.Base.CameraSerialNumber,
 )
 _PRIVATE_XMP = (b"GPSL", b"SerialNumber", b"OwnerName")
-_MALFORMED = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 
 
 class Malformed(ValueError):
@@ -64,7 +63,9 @@ def is_private(image: Image.Image) -> bool:
         shot = exif.get_ifd(ExifTags.IFD.Exif)
         if exif.get_ifd(ExifTags.IFD.GPSInfo) or any(t in exif or t in shot for t in _PRIVATE_TAGS):
             return True
-    except _MALFORMED:
+    except MemoryError:
+        raise
+    except Exception:  # of whatever kind: Pillow reads what is there without checking it
         return True
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     text = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
@@ -75,7 +76,9 @@ def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _MALFORMED:
+    except MemoryError:
+        raise
+    except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

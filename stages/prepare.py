@@ -8,9 +8,10 @@ rule, and no second loss for a lossy source. Private metadata is cut out without
 
 from __future__ import annotations
 
+import errno
 import io
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,6 @@ from PIL import (
     Image,
     ImageCms,
     ImageFile,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,
@@ -43,8 +43,16 @@ _DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
     "avif": AvifImagePlugin.AvifImageFile,
     "gif": GifImagePlugin.GifImageFile,
 }
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error)
-"""What Pillow's decoders raise for damaged files."""
+_UPRIGHT: Mapping[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes the stored pixels upright, by EXIF orientation (EXIF 2.32, table 6)."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 SUFFIXES = tuple(_SUFFIXES.values())
 """Every extension a prepared picture can have; all trainers read these three."""
@@ -80,7 +88,8 @@ def prepare(path: Path) -> Prepared:
     except FileNotFoundError as error:
         raise UnreadablePicture("missing", f"{path} is gone") from error
     with file, opened(file) as image:
-        reasons, private = _needs(image, file)
+        with _told():
+            reasons, private = _needs(image, file)
         if reasons:
             rgb = decoded(image)
             png = encode(rgb, "png")
@@ -101,10 +110,8 @@ def opened(file: BinaryIO) -> Image.Image:
     file.seek(0)
     if format is None:
         raise UnreadablePicture("undecodable", "not a picture of a known format")
-    try:
+    with _told():
         return _DECODERS[format](file)
-    except _BROKEN as error:
-        raise _unreadable(error) from error
 
 
 def safe_rgb(data: bytes) -> Image.Image:
@@ -153,7 +160,7 @@ def _needs(image: Image.Image, file: BinaryIO) -> tuple[list[str], bytes | None]
             return [*reasons, "damaged structure"], None
         depth, has_metadata = facts.depth, facts.has_metadata
         if has_metadata:
-            _load(image)  # Pillow sees metadata that follows the pixels only then
+            image.load()  # Pillow sees metadata that follows the pixels only then
     if has_metadata and metadata.orientation(image) != 1:
         reasons.append("orientation")
     if image.has_transparency_data:
@@ -173,18 +180,21 @@ def _needs(image: Image.Image, file: BinaryIO) -> tuple[list[str], bytes | None]
         return ["private metadata"], None
 
 
-def _load(image: Image.Image) -> None:
+@contextmanager
+def _told() -> Iterator[None]:
+    """Within, whatever a decoder raises for the bytes of one picture becomes UnreadablePicture.
+
+    Trouble of the disk (it has a number, but for a place that no file has) and of memory stays what
+    it is.
+    """
     try:
-        image.load()
-    except _BROKEN as error:
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception) -> Exception:
-    """The error to tell of one picture; trouble of the disk (it has a number) stays what it is."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error
-    return UnreadablePicture("undecodable", str(error))
+        yield
+    except (UnreadablePicture, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise UnreadablePicture("undecodable", str(error) or type(error).__name__) from error
 
 
 def decoded(image: Image.Image) -> Image.Image:
@@ -192,18 +202,18 @@ def decoded(image: Image.Image) -> Image.Image:
 
     Raises UnreadablePicture.
     """
-    _load(image)
-    turned = image
-    if metadata.orientation(image) != 1:
-        turned = ImageOps.exif_transpose(image)
-    flat = _flat(turned)
-    profile = _foreign_profile(image)
-    if profile is None:
-        return flat.convert("RGB")
-    converted = ImageCms.profileToProfile(flat, profile, _srgb(), outputMode="RGB")
-    if converted is None:  # only where it works in place
-        raise TypeError("the colour conversion gave no picture")
-    return converted
+    with _told():
+        image.load()
+        # Not by ImageOps.exif_transpose: it writes the EXIF anew, which fails where that is broken.
+        turn = _UPRIGHT.get(metadata.orientation(image))
+        flat = _flat(image if turn is None else image.transpose(turn))
+        profile = _foreign_profile(image)
+        if profile is None:
+            return flat.convert("RGB")
+        converted = ImageCms.profileToProfile(flat, profile, _srgb(), outputMode="RGB")
+        if converted is None:  # only where it works in place
+            raise TypeError("the colour conversion gave no picture")
+        return converted
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -10,15 +10,12 @@ from sqlite_utils import Database
 from sqlite_utils.db import Table
 
 from storage import stream
-from storage.files import FileStore
 from storage.purge import purge
 from storage.records import Candidate, Image, Json, Ruling
 from storage.rows import candidate_of, dumps, loads
 
 
-def record(
-    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
-) -> tuple[int, bool]:
+def record(db: sqlite3.Connection, candidate: Candidate, ruling: Ruling) -> tuple[int, bool]:
     """Write what the source now says of a work. Returns its id and whether its file was replaced.
 
     Of blocked content nothing but the id and the reason is kept; what was had before is purged.
@@ -46,7 +43,7 @@ def record(
         md5 = row["md5"] or fetched
         replaced = bool(md5 and candidate.md5 and md5 != candidate.md5)
     if ruling.reason == "blocked_content":
-        purge(db, store, [candidate_id])
+        purge(db, [candidate_id])
         return candidate_id, False
     _write_claims(db, candidate_id, candidate, at)
     if ruling.state == "unavailable":

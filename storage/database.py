@@ -25,7 +25,16 @@ LARGEST_LOG = 64 << 20
 """Bytes that the write-ahead log keeps on disk once it has been folded in."""
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """A connection that remembers whether something that was asked of it has been undone.
+
+    Files are no part of a transaction: one that was put into the store may be there without a row.
+    """
+
+    rolled_back = False
+
+
+def open_writer(path: Path) -> Connection:
     """The one writing connection of a process, migrated to our version.
 
     synchronous=FULL costs one fsync a commit; commits are grouped by the writer, so a power cut
@@ -57,7 +66,7 @@ def _ready_to_write(db: sqlite3.Connection) -> None:
 
 def opened(
     path: Path | str, prepare: Callable[[sqlite3.Connection], object], *, uri: bool = False
-) -> sqlite3.Connection:
+) -> Connection:
     """A connection that ``prepare`` has made ready; tried again while no descriptor is left.
 
     SQLite only says that it cannot open a file, not why. Sleeps; raises what ``prepare`` raises.
@@ -65,7 +74,9 @@ def opened(
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            db = sqlite3.connect(path, uri=uri, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(
+                path, uri=uri, isolation_level=None, check_same_thread=False, factory=Connection
+            )
             try:
                 prepare(db)
             except BaseException:

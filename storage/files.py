@@ -5,24 +5,40 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from storage.platform import fsync_dir, fsync_file
 from storage.suspects import Suspects
 
+STRAYS = "strays"
+"""Folder of files that a catalog did not know which may not be theirs."""
+_PAIR = "catalog.pair"
 EXTENSIONS = frozenset({"jpg", "png", "webp", "avif", "gif"})
 """Formats a file may be kept in. Names come from the decoder, never from the network."""
 
 
+SOME = 500
+"""Strays that the catalog is asked of at once."""
+Known: TypeAlias = Callable[[Sequence[str]], set[str]]
+"""Which of some hashes are to have a file."""
+
+
 class FileStore:
-    """``files/ab/cd/<sha256>.<ext>``, read-only; ``files/tmp`` holds what is still arriving."""
+    """``files/ab/cd/<sha256>.<ext>``, read-only; ``files/tmp`` holds what is still arriving.
+
+    ``files/strays`` holds what was set aside, ``files/catalog.pair`` tells whose files these are.
+    """
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.root = workspace / "files"
         self.tmp = self.root / "tmp"
         self.tmp.mkdir(parents=True, exist_ok=True)
+        self.strays = self.root / STRAYS
         self.suspects = Suspects(self.root / "suspects")
+        self._pair: str | None = None
 
     def temp(self) -> Path:
         """A fresh name for an arriving file; the writer of it opens it exclusively."""
@@ -56,19 +72,62 @@ class FileStore:
                 removed += 1
         return removed
 
-    def sweep(self, since: float, known: Callable[[Sequence[str]], set[str]]) -> int:
+    def sweep(self, since: float, known: Known, *, set_aside: bool = False) -> int:
         """Remove files newer than ``since`` (wall seconds) whose hash the catalog does not know.
 
         A kill between the rename and the commit leaves such a file; only folders changed since the
-        last clean mark are looked at.
+        last clean mark are looked at. With ``set_aside`` they are moved to :attr:`strays`.
         """
         removed = 0
         for folder in self._changed_since(since):
             found = {p.name.split(".")[0]: p for p in folder.iterdir() if p.is_file()}
             for orphan in found.keys() - known(sorted(found)):
-                found[orphan].unlink()
+                if set_aside:
+                    self._set_aside(found[orphan])
+                else:
+                    found[orphan].unlink()
                 removed += 1
         return removed
+
+    def _set_aside(self, path: Path) -> None:
+        self.strays.mkdir(exist_ok=True)
+        path.replace(self.strays / path.name)
+        # It must not be back in its place after a power cut, when it would be removed.
+        fsync_dir(self.strays)
+        fsync_dir(path.parent)
+
+    def take_back(self, known: Known) -> int:
+        """Put strays that the catalog knows in their place again; returns how many."""
+        if not self.strays.is_dir():
+            return 0
+        taken = 0
+        strays = (path for path in self.strays.iterdir() if path.suffix[1:] in EXTENSIONS)
+        while some := list(islice(strays, SOME)):
+            wanted = known([path.stem for path in some])
+            for path in some:
+                if path.stem in wanted:
+                    self.adopt(path, path.stem, path.suffix[1:])
+                    taken += 1
+        return taken
+
+    @property
+    def pair(self) -> str:
+        """What :meth:`set_pair` was given last, by whatever process; empty where it never was."""
+        if self._pair is None:
+            try:
+                self._pair = (self.root / _PAIR).read_text("utf-8", errors="replace")
+            except FileNotFoundError:
+                self._pair = ""
+        return self._pair
+
+    def set_pair(self, text: str) -> None:
+        """Write down, durably, which catalog these files belong to."""
+        temp = self.temp()
+        temp.write_text(text, "utf-8")
+        fsync_file(temp)
+        temp.replace(self.root / _PAIR)
+        fsync_dir(self.root)
+        self._pair = text
 
     def _changed_since(self, since: float) -> Iterator[Path]:
         for outer in self.root.iterdir():

@@ -89,7 +89,7 @@ def record_work(
         "SELECT image FROM candidates WHERE site = ? AND origin = ? AND site_id = ?",
         (candidate.site, candidate.origin, candidate.site_id),
     ).fetchone()
-    candidate_id, replaced = record(db, store, candidate, ruling)
+    candidate_id, replaced = record(db, candidate, ruling)
     if replaced and row["image"] is not None:
         forget_picture(db, candidate_id, row["image"])
     return candidate_id, replaced

@@ -1,4 +1,4 @@
-"""Forgetting: content that must not be kept, and rejected bytes over their budget."""
+"""Forgetting: content that must not be kept, rejected bytes over their budget, a killed run's."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from storage import stream
-from storage.files import FileStore, stored_path
+from storage import pairing, stream
+from storage.database import Connection
+from storage.files import STRAYS, FileStore, stored_path
 from storage.platform import disk_full
 
 log = logging.getLogger(__name__)
 
 LISTS = ".jsonl"
 """Exported files that tell of one picture a line."""
+_UNUSED_TAGS = (
+    "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM candidate_tags WHERE tag_id = tags.id)"
+)
 
 
-def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]) -> None:
+def purge(db: sqlite3.Connection, candidate_ids: Sequence[int]) -> None:
     """Forget blocked works: of each only its id and the reason stay.
 
     Their pictures, everything derived from them and every exported copy are deleted, together with
@@ -36,7 +41,7 @@ def purge(db: sqlite3.Connection, store: FileStore, candidate_ids: Sequence[int]
         ]
         for twin in twins:
             _blank(db, twin)
-        _doom_picture(db, store, image)
+        _doom_picture(db, image)
         stream.append(
             db,
             "retracted",
@@ -73,26 +78,35 @@ def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
     )
 
 
+def purge_with_words(db: sqlite3.Connection, candidate_id: int) -> None:
+    """Forget a blocked work that was not listed just now, and the words that only it had."""
+    words = db.execute(
+        "SELECT tag_id FROM candidate_tags WHERE candidate_id = ?1 OR candidate_id IN (SELECT id"
+        " FROM candidates WHERE image = (SELECT image FROM candidates WHERE id = ?1))",
+        (candidate_id,),
+    ).fetchall()
+    purge(db, [candidate_id])
+    db.executemany(f"{_UNUSED_TAGS} AND id = ?", map(tuple, words))
+
+
 def drop_unused_tags(db: sqlite3.Connection) -> None:
     """Forget words that no work has any more: a purged work may have been the only one.
 
     After a purge, once all works that were named together (a page) have their tags.
     """
-    db.execute(
-        "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM candidate_tags WHERE tag_id = tags.id)"
-    )
+    db.execute(_UNUSED_TAGS)
 
 
-def _doom_picture(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
+def _doom_picture(db: sqlite3.Connection, sha256: str) -> None:
     row = db.execute("SELECT format, stored FROM images WHERE sha256 = ?", (sha256,)).fetchone()
     if row["stored"]:
-        doom(db, store, stored_path(store.workspace, sha256, row["format"]).as_posix())
+        _doom_stored(db, sha256, row["format"])
+    doom(db, f"files/{STRAYS}/{sha256}.{row['format']}")
     for derived in _descendants(db, sha256):
-        path = stored_path(store.workspace, derived["sha256"], derived["format"])
-        doom(db, store, path.as_posix())
-        _doom_copies(db, store, derived["sha256"])
+        _doom_stored(db, derived["sha256"], derived["format"])
+        _doom_copies(db, derived["sha256"])
         db.execute("DELETE FROM derived WHERE id = ?", (derived["id"],))
-    _doom_copies(db, store, sha256)
+    _doom_copies(db, sha256)
     db.execute("UPDATE candidates SET image = NULL WHERE image = ?", (sha256,))
     db.execute("UPDATE events SET payload = '{}' WHERE sha256 = ?", (sha256,))
     db.execute("DELETE FROM images WHERE sha256 = ?", (sha256,))
@@ -108,31 +122,34 @@ def _descendants(db: sqlite3.Connection, sha256: str) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def _doom_copies(db: sqlite3.Connection, store: FileStore, sha256: str) -> None:
+def _doom_copies(db: sqlite3.Connection, sha256: str) -> None:
     """Order away every exported file that shows or tells of a picture."""
     for copy in db.execute("SELECT path FROM exported WHERE sha256 = ?", (sha256,)).fetchall():
         # A manifest tells of many pictures: only the lines that name this one must go.
         is_list = copy["path"].endswith(LISTS)
-        doom(db, store, copy["path"], line=sha256 if is_list else "")
+        doom(db, copy["path"], line=sha256 if is_list else "")
     db.execute("DELETE FROM exported WHERE sha256 = ?", (sha256,))
 
 
-def doom(db: sqlite3.Connection, store: FileStore, path: str, *, line: str = "") -> None:
+def _doom_stored(db: sqlite3.Connection, sha256: str, format: str) -> None:
+    # Relative to the workspace: one that was moved still finds it.
+    doom(db, stored_path(Path(), sha256, format).as_posix())
+
+
+def doom(db: sqlite3.Connection, path: str, *, line: str = "") -> None:
     """Order a file to be removed once this transaction is committed (or at the next start).
 
-    With ``line`` only the lines of it that hold that text go. Paths inside the workspace are kept
-    relative to it, so that a moved workspace still finds them.
+    ``path`` is absolute or relative to the workspace. With ``line`` only the lines of it that hold
+    that text go.
     """
-    prefix = store.workspace.as_posix() + "/"
-    db.execute(
-        "INSERT OR IGNORE INTO doomed(path, line) VALUES (?,?)", (path.removeprefix(prefix), line)
-    )
+    db.execute("INSERT OR IGNORE INTO doomed(path, line) VALUES (?,?)", (path, line))
 
 
 def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
-    """Remove the files that committed transactions have ordered away.
+    """Remove the files that committed transactions have ordered away, after each of them.
 
     One that cannot be removed (an exported copy on a disk that is read-only now) stays ordered.
+    Last the files are told which catalog is theirs: see :mod:`storage.pairing`.
     """
     for row in db.execute("SELECT path, line FROM doomed").fetchall():
         path = store.workspace / row["path"]
@@ -147,42 +164,69 @@ def remove_doomed(db: sqlite3.Connection, store: FileStore) -> None:
             log.warning("%s must go but cannot be removed: %s", row["path"], error)
         else:
             db.execute("DELETE FROM doomed WHERE path = ? AND line = ?", tuple(row))
+    pairing.note(db, store)
 
 
-def tidy(db: sqlite3.Connection, store: FileStore) -> None:
-    """Clear up after a killed run: what was arriving, and files without a row."""
+def tidy(db: sqlite3.Connection, store: FileStore) -> int:
+    """Clear up after a killed run: what was arriving, and files without a row.
+
+    A file without a row is what the kill left only where the catalog is the one that the files
+    belong to. A new one, or an old copy, knows too little: then such files are set aside, and taken
+    back by a catalog that knows them. Returns how many were set aside: see :func:`strays_told`.
+    """
     store.clear_tmp()
-    since = _clean_at(db)
-
-    def known(hashes: Sequence[str]) -> set[str]:
-        marks = ",".join("?" * len(hashes))
-        found = db.execute(
-            f"SELECT sha256 FROM images WHERE stored = 1 AND sha256 IN ({marks})"  # noqa: S608
-            f" UNION SELECT sha256 FROM derived WHERE sha256 IN ({marks})",
-            (*hashes, *hashes),
-        )
-        return {r["sha256"] for r in found.fetchall()}
-
+    belongs = pairing.begin(db, store)
     # A clock that is behind the mark now was perhaps behind it then: look everywhere.
-    store.sweep(0.0 if time.time() < since else since, known)
+    since = _clean_at(db) if belongs else 0.0
+    since = 0.0 if time.time() < since else since
+    store.take_back(lambda hashes: _known(db, hashes))
+    found = store.sweep(since, lambda hashes: _known(db, hashes), set_aside=not belongs)
     mark_clean(db)
+    if belongs or not found:
+        return 0
+    log.warning("%s", strays_told(found))
+    return found
+
+
+def strays_told(number: int) -> str:
+    """What a person should know of the files that :func:`tidy` has set aside, and do."""
+    return (
+        f"catalog.db is new, or an older copy: {number} files that it does not know were moved to"
+        f" files/{STRAYS}. Put the catalog that knows them back and run any crawl, and they are"
+        " taken back; or delete that folder"
+    )
+
+
+def _known(db: sqlite3.Connection, hashes: Sequence[str]) -> set[str]:
+    """Which of these are to have a file in the store."""
+    marks = ",".join("?" * len(hashes))
+    found = db.execute(
+        f"SELECT sha256 FROM images WHERE stored = 1 AND sha256 IN ({marks})"  # noqa: S608
+        f" UNION SELECT sha256 FROM derived WHERE sha256 IN ({marks})",
+        (*hashes, *hashes),
+    )
+    return {r["sha256"] for r in found.fetchall()}
 
 
 def mark_clean(db: sqlite3.Connection) -> None:
     """Note that every file in the store has its row: the next sweep starts from here.
 
-    The mark is a moment of the wall clock, for that is what file systems keep times of; see
-    :func:`follow_clock`.
+    Refused where something that this connection was asked for has been rolled back, for its file
+    may have stayed. The mark is a moment of the wall clock, for that is what file systems keep
+    times of; see :func:`follow_clock`.
     """
-    _mark(db, time.time())
+    pairing.advance(db)
+    if not (isinstance(db, Connection) and db.rolled_back):
+        _mark(db, time.time())
 
 
 def follow_clock(db: sqlite3.Connection) -> None:
     """Where the clock has gone back behind the clean mark, have the next sweep look everywhere.
 
     Before every transaction of a run: files made from here on look older than the mark, and the
-    sweep after a kill would pass them over.
+    sweep after a kill would pass them over. Copies of the catalog grow old meanwhile, too.
     """
+    pairing.keep_pace(db)
     if time.time() < _clean_at(db):
         _mark(db, 0.0)
 
@@ -215,6 +259,6 @@ def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:
         row = db.execute(
             "UPDATE images SET stored = 0 WHERE rowid = ? RETURNING sha256, format", (rowid,)
         ).fetchone()
-        doom(db, store, stored_path(store.workspace, row["sha256"], row["format"]).as_posix())
+        _doom_stored(db, row["sha256"], row["format"])
         dropped += size
     return dropped

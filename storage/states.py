@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage import stream
+from storage.purge import purge_with_words
 from storage.records import Json, Ruling, State
 from storage.rows import dumps, loads
 
@@ -35,14 +36,16 @@ def settle(
 ) -> list[Settled]:
     """Set the state of a work in a crawl, and say in the event log what that means for its picture.
 
-    A blocked work stays blocked. Returns every work of the crawl whose state changed by it, this
-    one first.
+    A blocked work stays blocked, and one that is blocked by this is purged, whatever led to it.
+    Returns every work of the crawl whose state changed by it, this one first.
     """
     work = db.execute(
         "SELECT w.state, c.image, c.outcome FROM works w JOIN candidates c ON c.id = w.candidate_id"
         " WHERE w.crawl_id = ? AND w.candidate_id = ?",
         (crawl_id, candidate_id),
     ).fetchone()
+    if ruling.reason == BLOCKED.reason and work["outcome"] != "blocked":
+        return _block(db, crawl_id, candidate_id)
     if work["outcome"] == "blocked":
         ruling = BLOCKED
     picture: str | None = work["image"]
@@ -66,6 +69,19 @@ def settle(
         _tell(db, "accepted" if is_alive else "retracted", crawl_id, candidate_id, picture, why)
     this = _settled(db, crawl_id, candidate_id, work["state"])
     return [this, *(other for other in others if other.candidate_id != candidate_id)]
+
+
+def _block(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> list[Settled]:
+    """Purge a work, and with it those that are the same picture."""
+    family = db.execute(
+        "SELECT w.candidate_id, w.state FROM candidates c CROSS JOIN works w"
+        " ON w.candidate_id = c.id WHERE w.crawl_id = ?1 AND (c.id = ?2"
+        " OR c.image = (SELECT image FROM candidates WHERE id = ?2)) ORDER BY c.id != ?2, w.position",
+        (crawl_id, candidate_id),
+    ).fetchall()
+    purge_with_words(db, candidate_id)
+    this, *others = (_settled(db, crawl_id, w["candidate_id"], w["state"]) for w in family)
+    return [this, *(other for other in others if other.before != "rejected")]
 
 
 def forget_picture(db: sqlite3.Connection, candidate_id: int, sha256: str) -> None:

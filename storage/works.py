@@ -14,12 +14,14 @@ from storage.candidates import rungs
 from storage.files import FileStore
 from storage.records import Candidate, Image, Json, Ruling, Work
 from storage.rows import candidate_of, dumps, loads
-from storage.states import Settled, evidence, settle
+from storage.states import BLOCKED, Settled, evidence, settle
 
 PATIENCE = 5
-"""Attempts with transient trouble after which a work is left failed."""
+"""Runs with transient trouble after which a work is left failed."""
 CHUNK = 1_000
 """Works judged again in one transaction: others wait for the writer meanwhile."""
+_JUDGED = frozenset({"accepted", "duplicate", "rejected", "pending"})
+"""States of works that follow the policy."""
 
 
 def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> list[Work]:
@@ -69,15 +71,15 @@ def settle_picture(
 ) -> list[Settled]:
     """Record the picture a work turned out to be, and its verdict.
 
-    ``temp`` is the synced file just fetched, which is moved into the store; None where the picture
-    was held already. Returns every work of the crawl whose state changed by it.
+    ``temp`` is the synced file just fetched, which is moved into the store last of all: what fails
+    before leaves no file without a row. None where the picture was held already. Returns every work
+    of the crawl whose state changed by it.
     """
     if still_pending(db, crawl_id, candidate_id) is None:  # decided while its bytes were coming
         if temp is not None:
             temp.unlink()
         return []
-    if temp is not None:
-        _keep_file(db, store, picture, temp)
+    is_new = temp is not None and _keep_row(db, store, picture)
     db.execute(
         "UPDATE candidates SET outcome = ?, reason = NULL, image = ?, rung = ?"
         " WHERE id = ? AND NOT (outcome IS 'fetched' AND image IS ? AND ?)",
@@ -101,17 +103,21 @@ def settle_picture(
             stream.now(),
         ),
     )
-    return settle(db, crawl_id, candidate_id, ruling)
+    settled = settle(db, crawl_id, candidate_id, ruling)
+    if temp is not None:
+        if is_new and settled[0].ruling != BLOCKED:
+            store.adopt(temp, picture.sha256, picture.format)
+        else:
+            temp.unlink()
+    return settled
 
 
-def _keep_file(db: sqlite3.Connection, store: FileStore, picture: Image, temp: Path) -> None:
+def _keep_row(db: sqlite3.Connection, store: FileStore, picture: Image) -> bool:
+    """Note a picture whose bytes have come; whether these are not in the store yet."""
     held = db.execute("SELECT stored FROM images WHERE sha256 = ?", (picture.sha256,)).fetchone()
-    if held is not None and held["stored"]:
-        temp.unlink()
-    else:
-        final = store.adopt(temp, picture.sha256, picture.format)
-        # A file that was dropped and has come back must not be removed by an old order.
-        db.execute("DELETE FROM doomed WHERE path = ?", (str(final.relative_to(store.workspace)),))
+    # A file that was dropped and has come back must not be removed by an old order.
+    final = store.path(picture.sha256, picture.format).relative_to(store.workspace)
+    db.execute("DELETE FROM doomed WHERE path = ?", (final.as_posix(),))
     db.execute(
         "INSERT INTO images(sha256, md5, format, width, height, bytes, stored, measures,"
         " first_seen_at) VALUES (?,?,?,?,?,?,1,?,?) ON CONFLICT(sha256) DO UPDATE SET"
@@ -127,6 +133,7 @@ def _keep_file(db: sqlite3.Connection, store: FileStore, picture: Image, temp: P
             stream.now(),
         ),
     )
+    return held is None or not held["stored"]
 
 
 def settle_failed(
@@ -165,9 +172,9 @@ def rejudge(
     """Apply a changed policy to the next :data:`CHUNK` works, from what was claimed and measured.
 
     A work the policy now wants goes back to pending where its bytes are not on disk. One that is
-    pending can be rejected here but not accepted: whether it is wanted, its turn decides. Returns
-    the position to go on after; None when that was the last. Until :func:`note_judged` the crawl is
-    :func:`half_judged`.
+    pending can be rejected here but not accepted: whether it is wanted, its turn decides. One that
+    failed or is unavailable can only be blocked. Returns the position to go on after; None when
+    that was the last. Until :func:`note_judged` the crawl is :func:`half_judged`.
     """
     db.execute("INSERT OR IGNORE INTO meta VALUES (?, 'half')", (_judging(crawl_id),))
     chunk = (crawl_id, after, after + CHUNK)
@@ -176,8 +183,6 @@ def rejudge(
         " i.stored, i.measures FROM works w JOIN candidates c ON c.id = w.candidate_id"
         " LEFT JOIN images i ON i.sha256 = c.image"
         " WHERE w.crawl_id = ? AND w.position > ? AND w.position <= ?"
-        # The plus keeps to the order of positions: an index on states would read the whole crawl.
-        " AND +w.state IN ('accepted', 'duplicate', 'rejected', 'pending')"
         " AND coalesce(c.outcome, '') != 'blocked' ORDER BY w.position",
         chunk,
     ).fetchall()
@@ -192,6 +197,8 @@ def rejudge(
     for row in rows:
         candidate = candidate_of(row, ladders.get(row["candidate_id"], ()))
         ruling = rule(candidate.from_rung(row["rung"] or 0), loads(row["measures"]))
+        if row["state"] not in _JUDGED and ruling != BLOCKED:
+            continue
         if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
             ruling = Ruling("pending")
         alike = {row["state"], ruling.state} <= {"accepted", "duplicate"}
@@ -229,7 +236,7 @@ def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -
         "UPDATE works SET state = 'pending', reason = NULL WHERE crawl_id = ?"  # noqa: S608
         f" AND state = 'failed' AND (reason IN ({marks}) OR ("
         " 'transient' = (SELECT a.outcome FROM attempts a WHERE a.candidate_id = works.candidate_id"
-        " ORDER BY a.id DESC LIMIT 1) AND ? > (SELECT count(*) FROM attempts a"
+        " ORDER BY a.id DESC LIMIT 1) AND ? > (SELECT count(DISTINCT a.at) FROM attempts a"
         " WHERE a.candidate_id = works.candidate_id AND a.outcome = 'transient')))",
         (crawl_id, *names, PATIENCE),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from storage.database import open_writer
+from storage.database import Connection, open_writer
 from storage.disk import explained, is_full
 from storage.errors import StorageError
 
@@ -38,7 +38,8 @@ class _Request:
 class Writer:
     """Runs functions of the connection in order, committing what is queued as one transaction.
 
-    It commits as soon as the previous commit returned. A function that raises is rolled back alone.
+    It commits as soon as the previous commit returned. A function that raises is rolled back alone,
+    and the connection remembers it (``rolled_back``).
     Only the engine's writer (``checkpoint``) checkpoints; other processes write and leave.
     ``before_commit`` runs in the thread before every transaction (watching the clock) and
     ``after_commit`` after it (removing doomed files), each in transactions of their own.
@@ -128,7 +129,7 @@ class Writer:
             batch.append(request)
         return batch
 
-    def _commit(self, db: sqlite3.Connection, batch: list[_Request]) -> None:
+    def _commit(self, db: Connection, batch: list[_Request]) -> None:
         try:
             if self._before_commit is not None:
                 self._before_commit(db)
@@ -140,6 +141,7 @@ class Writer:
             told = explained(error, self._path.parent)
             for request in batch:
                 request.error = request.error or told
+            db.rolled_back = True
             _roll_back(db)
         else:
             self._clear_up(db)
@@ -157,7 +159,7 @@ class Writer:
             else:
                 log.exception("clearing up after a commit failed; it is tried again after the next")
 
-    def _perform(self, db: sqlite3.Connection, request: _Request) -> None:
+    def _perform(self, db: Connection, request: _Request) -> None:
         db.execute("SAVEPOINT request")
         try:
             request.result = request.work(db)
@@ -165,6 +167,7 @@ class Writer:
             if not db.in_transaction:  # SQLite has rolled everything back: disk full, I/O error
                 raise
             request.error = explained(error, self._path.parent)
+            db.rolled_back = True
             db.execute("ROLLBACK TO request")
         db.execute("RELEASE request")
 

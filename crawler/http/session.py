@@ -145,8 +145,8 @@ class SiteHttp:
         goes out and False when it failed and waits for its next turn. Raises FetchError with one
         of the reasons ``http_NNN http_5xx timeout connect_failed truncated too_big bad_url
         blocked_address too_many_redirects not_an_image md5_mismatch size_mismatch bad_encoding
-        noai noindex challenge host_down proxy_failed out_of_descriptors``; RateLimited where the host
-        keeps us away too long; ConfigError where the proxy lets nothing pass; NoSpace.
+        noai noindex challenge host_down proxy_failed out_of_descriptors``; RateLimited where the
+        host keeps us away too long; ConfigError where the proxy lets nothing pass; NoSpace.
         """
         cap = self._net.max_file_bytes
         limits = Limits(

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,12 @@ _TEMP_PREFIX, _TEMP_SUFFIX = ".trawl-", ".part"
 
 
 def temp_beside(path: Path) -> Path:
-    """A name for what is to become ``path`` by a rename."""
-    return path.parent / f"{_TEMP_PREFIX}{uuid.uuid4().hex}{_TEMP_SUFFIX}"
+    """A name for what is to become ``path`` by a rename; of this process, and always the same.
+
+    A picture and its caption, written one after the other, share it.
+    """
+    stem = hashlib.sha256(os.fsencode(path.with_suffix("").name)).hexdigest()[:16]
+    return path.parent / f"{_TEMP_PREFIX}{os.getpid()}-{stem}{_TEMP_SUFFIX}"
 
 
 def is_temp(name: str) -> bool:

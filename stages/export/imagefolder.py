@@ -9,7 +9,8 @@ artist with "test" in it makes a test split.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -17,9 +18,11 @@ from typing import ClassVar
 from filters.base import option
 from stages.base import ExportReport
 from stages.captions import Captioner, CaptionOptions
-from stages.export.items import training_items
+from stages.export.items import Item, training_items
 from stages.export.layout import Documents, Made, sync
 from stages.export.manifest import NAME, json_line, manifest
+from stages.export.ownership import planned
+from storage.public_url import public_url
 from storage.records import AcceptedImage
 
 SPLIT = "train"
@@ -45,21 +48,30 @@ class ImageFolder:
 
     def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
         """Bring ``out`` to hold exactly these images. Raises FolderNotOurs, NoSpace."""
-        captioner = Captioner(self.options)
-        items, skipped = training_items(images, SPLIT, captioner, sidecar=False)
-        documents: Documents = {NAME: manifest}
-        if items:  # the loader cannot read a table without rows
-            documents = {NAME: manifest, METADATA: _metadata}
+        items, skipped = self._items(images)
         return sync(
             out,
             self.name,
             items,
-            documents,
+            _documents(items),
             copy=self.options.copy,
             overwrite=self.options.overwrite,
             skipped=skipped,
             table=_captions,
         )
+
+    def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterable[tuple[str, Path]]:
+        """Every file that :meth:`write` may make of a picture. Raises FolderNotOurs."""
+        items, _ = self._items(images)
+        return planned(out, self.name, items, _documents(items).keys())
+
+    def _items(self, images: Sequence[AcceptedImage]) -> tuple[list[Item], Counter[str]]:
+        return training_items(images, SPLIT, Captioner(self.options), sidecar=False)
+
+
+def _documents(items: Sequence[Item]) -> Documents:
+    # The loader cannot read a table without rows.
+    return {NAME: manifest, METADATA: _metadata} if items else {NAME: manifest}
 
 
 def _captions(out: Path) -> dict[str, str]:
@@ -99,8 +111,8 @@ def _row(made: Made) -> dict[str, str | int]:
         "sha256": image.sha256 or "",
         "site": image.site,
         "site_id": image.site_id,
-        "page_url": image.page_url or "",
-        "source_url": image.source_url or "",
+        "page_url": public_url(image.page_url or ""),
+        "source_url": public_url(image.source_url or ""),
         "artist": ", ".join(image.tags.get("artist", ())),
         "characters": ", ".join(image.tags.get("character", ())),
         "copyrights": ", ".join(image.tags.get("copyright", ())),

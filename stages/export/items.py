@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stages.captions import LAST_RESORT, Captioner
-from stages.export.layout import Item
 from stages.names import readable_names
 from storage.records import AcceptedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture that is wanted at ``stem`` (relative, without extension).
+
+    ``sidecar``: whether the caption is a file of its own beside the picture, or only a value in a
+    document. ``wordless``: whether it says nothing of the picture.
+    """
+
+    stem: str
+    image: AcceptedImage
+    caption: str
+    sidecar: bool = True
+    wordless: bool = False
 
 
 def training_items(

@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,9 +20,10 @@ from filters.base import option
 from stages.base import ExportReport
 from stages.captions import Captioner, CaptionOptions
 from stages.errors import BadOption
-from stages.export.items import training_items
+from stages.export.items import Item, training_items
 from stages.export.layout import Made, sync
 from stages.export.manifest import NAME, manifest
+from stages.export.ownership import planned
 from stages.export.state import CAPTION_SUFFIX
 from storage.records import AcceptedImage
 
@@ -60,8 +62,7 @@ class Kohya:
 
     def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
         """Bring ``out`` to hold exactly these images. Raises FolderNotOurs, NoSpace."""
-        captioner = Captioner(self.options)
-        items, skipped = training_items(images, self.folder, captioner, sidecar=True)
+        items, skipped = self._items(images)
         documents = {NAME: manifest, CONFIG: self._config}
         return sync(
             out,
@@ -72,6 +73,14 @@ class Kohya:
             overwrite=self.options.overwrite,
             skipped=skipped,
         )
+
+    def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterable[tuple[str, Path]]:
+        """Every file that :meth:`write` may make of a picture. Raises FolderNotOurs."""
+        items, _ = self._items(images)
+        return planned(out, self.name, items, (NAME, CONFIG))
+
+    def _items(self, images: Sequence[AcceptedImage]) -> tuple[list[Item], Counter[str]]:
+        return training_items(images, self.folder, Captioner(self.options), sidecar=True)
 
     def _config(self, made: Sequence[Made]) -> str:
         options = self.options

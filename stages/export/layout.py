@@ -26,33 +26,17 @@ from typing import Any, TypeAlias
 
 from stages import prepare
 from stages.base import ExportReport
-from stages.errors import FolderNotOurs, UnreadablePicture
-from stages.export import disk, edits
+from stages.errors import UnreadablePicture
+from stages.export import disk, edits, ownership
 from stages.export import state as memory
-from stages.export.state import CAPTION_SUFFIX, STATE, State, possible_files
+from stages.export.items import Item
+from stages.export.state import CAPTION_SUFFIX, STATE, State
 from storage.platform import fsync_dir
-from storage.records import AcceptedImage
 
-_BYSTANDERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _WORKERS = 4
 _NO_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A picture that is wanted at ``stem`` (relative, without extension).
-
-    ``sidecar``: whether the caption is a file of its own beside the picture, or only a value in a
-    document. ``wordless``: whether it says nothing of the picture.
-    """
-
-    stem: str
-    image: AcceptedImage
-    caption: str
-    sidecar: bool = True
-    wordless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +98,12 @@ class _Sync:
         skipped: Mapping[str, int],
         table: Table | None,
     ) -> ExportReport:
-        old = self._claim()
-        self._check(old, items, list(documents))
+        old = ownership.claim(self.out, self.layout)
+        ownership.check(self.out, old.files(), ownership.possible(items, documents))
+        if not self.out.exists():
+            self.out.mkdir(parents=True)
+            fsync_dir(self.out.parent)
+        self._sweep(old)
         wrote = {item.stem: edits.fingerprint(disk.encoded(item.caption)) for item in items}
         items = self._with_edits(old, items, table(self.out) if table else {})
         found = {item.stem: self._unchanged(old, item) for item in items}
@@ -162,40 +150,9 @@ class _Sync:
             notes={note: count for note, count in notes.items() if count},
         )
 
-    # -- whose folder it is
-
-    def _claim(self) -> State:
-        """What we know of ``out``. Raises FolderNotOurs where it is somebody else's."""
-        if not self.out.exists():
-            self.out.mkdir(parents=True)
-            fsync_dir(self.out.parent)
-        if not self.out.is_dir():
-            raise FolderNotOurs(f"{self.out} is not a folder")
-        path = self.out / STATE
-        if disk.is_file(path):
-            return memory.read(path, self.layout)
-        strange = [n for n in disk.names(self.out) if n not in _BYSTANDERS and not disk.is_temp(n)]
-        if strange:
-            raise FolderNotOurs(f"{self.out} holds files that no export made: {strange[0]}")
-        return State(self.layout)
-
-    def _check(self, old: State, items: Sequence[Item], documents: Sequence[str]) -> None:
-        """Raise FolderNotOurs for links among our folders and for strange files in our way."""
-        ours = old.files()
-        wanted = {file for item in items for file in possible_files(item.stem)} | set(documents)
-        for folder in {PurePosixPath(file).parent for file in ours | wanted}:
-            for part in (folder, *folder.parents):
-                path = self.out / part
-                if part != PurePosixPath(".") and os.path.lexists(path) and not disk.is_dir(path):
-                    raise FolderNotOurs(f"{path} is not a folder that we made")
-        existing = {
-            (folder / name).as_posix()
-            for folder in {PurePosixPath(file).parent for file in wanted}
-            for name in disk.names(self.out / folder)
-        }
-        if strange := sorted((existing & wanted) - ours):
-            raise FolderNotOurs(f"{self.out / strange[0]} is in the way, and no export made it")
-        for place in {self.out, *(self.out / PurePosixPath(file).parent for file in ours)}:
+    def _sweep(self, old: State) -> None:
+        """Remove what a killed export was writing."""
+        for place in {self.out, *(self.out / PurePosixPath(file).parent for file in old.files())}:
             for name in disk.names(place):
                 if disk.is_temp(name):
                     (place / name).unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from filters.base import option
 from stages.base import ExportReport
 from stages.errors import BadOption, FolderNotOurs, NothingToDraw, UnreadablePicture
+from stages.export import disk
 from stages.prepare import decoded, opened
 from storage.platform import fsync_dir
 from storage.records import AcceptedImage
@@ -67,10 +67,8 @@ class Sheet:
         a name that is no JPEG's or a sheet too tall for one, FolderNotOurs where ``out`` is a file
         that is no sheet, and NothingToDraw.
         """
-        if out.suffix.lower() not in (".jpg", ".jpeg"):
-            raise BadOption(f"a sheet is a JPEG: {out} does not end in .jpg")
         before = _previous(out)
-        drawable = [i for i in images if i.path is not None and i.path.is_file()]
+        drawable = _drawable(images)
         if not drawable:
             raise _nothing_to_draw(len(images))
         shown = drawable[: self.options.max_cells]
@@ -92,6 +90,14 @@ class Sheet:
             folder=out.parent,
             files=tuple((image.sha256, out) for image in shown if image.sha256 is not None),
         )
+
+    def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterator[tuple[str, Path]]:
+        """The sheet, and what a kill may leave of it. Raises BadOption and FolderNotOurs."""
+        _previous(out)
+        for image in _drawable(images)[: self.options.max_cells]:
+            if image.sha256 is not None:
+                yield image.sha256, out
+                yield image.sha256, disk.temp_beside(out)
 
     def _draw(self, images: Sequence[AcceptedImage], left_out: int, no_file: int) -> bytes:
         cell, columns = self.options.cell, min(self.options.columns, len(images))
@@ -171,6 +177,10 @@ class Sheet:
         draw.text(at, text, ink, self.font)
 
 
+def _drawable(images: Sequence[AcceptedImage]) -> list[AcceptedImage]:
+    return [i for i in images if i.path is not None and i.path.is_file()]
+
+
 def _field(image: AcceptedImage, field: str) -> str:
     """One line under a picture."""
     if field == "id":
@@ -205,7 +215,12 @@ def _short(value: object) -> str:
 
 
 def _previous(out: Path) -> bytes | None:
-    """The sheet that is already there. Raises FolderNotOurs where it is another file."""
+    """The sheet that is already there.
+
+    Raises BadOption for a name that is no JPEG's, FolderNotOurs where it is another file.
+    """
+    if out.suffix.lower() not in (".jpg", ".jpeg"):
+        raise BadOption(f"a sheet is a JPEG: {out} does not end in .jpg")
     if not os.path.lexists(out):
         return None
     if out.is_symlink() or not out.is_file():
@@ -218,7 +233,8 @@ def _previous(out: Path) -> bytes | None:
 
 def _replace(out: Path, data: bytes) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    temp = out.parent / f".trawl-{uuid.uuid4().hex}.part"
+    temp = disk.temp_beside(out)
+    temp.unlink(missing_ok=True)
     try:
         with open(temp, "xb") as file:
             file.write(data)

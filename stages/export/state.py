@@ -56,15 +56,20 @@ def telling(
 
     ``pictures`` are (sha256, file, whether a caption stands beside it).
     """
-    lists = [out / name for name in documents if name.endswith(".jsonl")]
+    tables = [out / name for name in lists(documents)]
     for sha256, file, captioned in pictures:
         if sha256 is None:
             continue
         yield sha256, out / file
         if captioned:
             yield sha256, (out / file).with_suffix(CAPTION_SUFFIX)
-        for path in lists:
+        for path in tables:
             yield sha256, path
+
+
+def lists(documents: Iterable[str]) -> list[str]:
+    """The documents that tell of one picture a line."""
+    return [name for name in documents if name.endswith(".jsonl")]
 
 
 def possible_files(stem: str) -> tuple[str, ...]:

@@ -240,7 +240,8 @@ def test_a_filter_that_does_not_end_does_not_hold_a_stopped_run(tmp_path: Path) 
         paint(tmp_path / "shelf", str(number))
     path = os.pathsep.join((str(tmp_path / "site"), str(ROOT)))
     trawl = Trawl(tmp_path, settings={"PYTHONPATH": path})
-    process = trawl.start("crawl", "folder", "shelf", "-w", "set", "--all")
+    words = ("crawl", "folder", "shelf", "-w", "set", "--all")
+    process = trawl.start(*words, "--min-side", "32", "--min-pixels", "1")
     tmp = tmp_path / "set" / "files" / "tmp"
     wait_for(lambda: any(tmp.glob("*.decoding")), "a picture that is looked at")
     process.send_signal(signal.SIGTERM)
@@ -249,4 +250,6 @@ def test_a_filter_that_does_not_end_does_not_hold_a_stopped_run(tmp_path: Path) 
     done = trawl.finish(process)
     assert done.code == 143
     assert done.seconds < 5
+    Trawl(tmp_path)(*words, "--min-side", "32", "--min-pixels", "1")  # without that filter
     assert_sound(tmp_path / "set")
+    assert len(outcome(tmp_path / "set").accepted) == 2
