@@ -34,6 +34,12 @@ MANY_SCANS = 16
 THIN = 200
 """Pixels for each byte above which a picture of more than :data:`SMALL_PIXELS` is odd."""
 SMALL_PIXELS = 4_000_000
+MUCH_METADATA = 1 << 20
+"""Bytes of EXIF and the like that no camera writes."""
+MANY_BLOCKS = 100
+"""Parts of a file beside its pixels and texts."""
+LONG_SIDE = 100_000
+"""Rows of one pixel cost a decoder several times what they hold."""
 CLOSE_SECONDS = 0.5
 """How long what is being looked at may go on when nobody waits for it any more."""
 
@@ -168,4 +174,7 @@ def _is_odd(examined: Examined) -> bool:
         or (found.frames or 1) > 1
         or found.scans > MANY_SCANS
         or (found.pixels > SMALL_PIXELS and found.pixels_per_byte > THIN)
+        or found.metadata > MUCH_METADATA
+        or found.blocks > MANY_BLOCKS
+        or max(found.width or 0, found.height or 0) > LONG_SIDE
     )

@@ -12,21 +12,20 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from filters import jpeg
 from filters.limits import PLAIN_PIXELS, Limits, PictureError, check_frames, check_size
 
 PARTS = 100_000
 """Segments, chunks, blocks or boxes of one file: a 200 MB PNG of 4 KB chunks has half as many."""
-SUB_BLOCKS = 2_000_000
+SUB_BLOCKS = 1_000_000
 """Of at most 255 bytes each: a 200 MB GIF has 800,000."""
+TABLES = 1 << 20
+"""Bytes of tables and frame headers before the first scan of a JPEG, which has some hundred."""
 UNPACKED = 1 << 20
 """Bytes that one packed text or profile of a PNG may have: what its decoder unpacks at most."""
 DEFLATE = 1032
 """Times that deflate can make anything smaller."""
 
-_NEXT_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_SOI, _EOI, _SOS, _TEM, _COM, _APP2 = 0xD8, 0xD9, 0xDA, 0x01, 0xFE, 0xE2
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_APP = range(0xE0, 0xF0)
 _ISPE = re.compile(rb"ispe\0\0\0\0(.{4})(.{4})", re.DOTALL)
 _PROFILE_BOX = re.compile(rb"(.{4})colr(?:prof|rICC)", re.DOTALL)
 _UGOIRA = re.compile(rb"PK\x03\x04.{26}\d{6}\.(?:jpg|png)", re.DOTALL)
@@ -64,6 +63,8 @@ class Structure:
     """Bytes of the colour profile."""
     metadata: int = 0
     """Bytes of EXIF, XMP and other blocks of applications."""
+    blocks: int = 0
+    """Of metadata, profiles and whatever else is neither pixels nor text."""
     text: int = 0
     """Bytes of comments and texts, stored or unpacked, whichever is more."""
     texts: int = 0
@@ -149,6 +150,8 @@ def _check_parts(found: Structure, limits: Limits) -> None:
         raise PictureError("metadata_too_large", f"{found.metadata} bytes of metadata")
     if found.texts > limits.max_texts or found.text > limits.max_text_bytes:
         raise PictureError("too_much_text", f"{found.texts} texts of {found.text} bytes")
+    if found.blocks > limits.max_blocks:
+        raise PictureError("too_many_parts", f"{found.blocks} blocks beside the pixels")
     if not found.complete:
         raise PictureError("truncated")
     if found.pixels > PLAIN_PIXELS and found.pixels_per_byte > limits.max_pixels_per_byte:
@@ -168,35 +171,39 @@ class _Steps:
 
 
 def _jpeg(data: bytes) -> Structure:
-    found, step, at = Structure(frames=1), _Steps(PARTS), 2
+    found, step, at, tables = Structure(frames=1), _Steps(PARTS), 2, 0
     scan: int | None = None
-    # Inside a scan 0xFF is always followed by 0x00 or a restart marker, so the next other marker
-    # is real; the segments between are jumped over, thumbnails in them included.
-    while match := _NEXT_JPEG_MARKER.search(data, at):
+    # The segments between scans are jumped over, thumbnails in them included.
+    while match := jpeg.NEXT_MARKER.search(data, at):
         step()
         if scan is not None:
             found.coded += match.start() - scan
             scan = None
         marker, at = data[match.start() + 1], match.end()
-        if marker == _EOI:
+        if marker == jpeg.EOI:
             found.complete = True
             break
-        if marker in (_SOI, _TEM):
+        if marker in (jpeg.SOI, jpeg.TEM):
             continue
         length = int.from_bytes(data[at : at + 2], "big")
-        if marker == _SOS:
+        if marker == jpeg.SOS:
             found.scans += 1
             scan = at + length
-        elif marker in _SOF and at + 7 <= len(data):
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            found.claim(width, height)
-        elif marker == _COM:
+        elif marker == jpeg.COM:
             found.texts += 1
             found.text += length
-        elif marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0":
-            found.profile += length
-        elif marker in _APP:
-            found.metadata += length
+        elif marker in jpeg.APP:
+            found.blocks += 1
+            profile = marker == jpeg.APP2 and data.startswith(jpeg.ICC, at + 2)
+            found.profile += length if profile else 0
+            found.metadata += 0 if profile else length
+        else:
+            if marker in jpeg.SOF and at + 7 <= len(data):
+                height, width = struct.unpack_from(">HH", data, at + 3)
+                found.claim(width, height)
+            tables += 0 if found.scans else length
+            if tables > TABLES:
+                raise PictureError("too_many_parts", f"more than {TABLES} bytes of tables")
         at += length
     return found
 
@@ -220,11 +227,16 @@ def _png(data: bytes) -> Structure:
             case b"fcTL":
                 frames += 1
             case b"eXIf":
+                found.blocks += 1
                 found.metadata += length
             case b"iCCP" | b"tEXt" | b"zTXt" | b"iTXt":
                 _png_extra(found, kind, data[start : start + length])
+            case b"fdAT":
+                pass
             case b"IEND":
                 found.complete = at <= len(data)
+            case _:
+                found.blocks += 1
     if found.complete:
         found.frames = max(1, frames if animated else 1)
     return found
@@ -232,14 +244,16 @@ def _png(data: bytes) -> Structure:
 
 def _png_extra(found: Structure, kind: bytes, body: bytes) -> None:
     """Count a profile or text. What is over the limits already is not unpacked as well."""
-    packed = _packed(kind, body) if found.text <= UNPACKED << 3 else b""
-    # A short one cannot hold too much: most need not be unpacked to know.
-    size = 0 if len(packed) * DEFLATE <= UNPACKED else _unpacked(packed)
+    profile = kind == b"iCCP"
+    packed = _packed(kind, body) if max(found.text, found.profile) <= UNPACKED << 3 else b""
+    # A short text cannot hold too much: most need not be unpacked to know.
+    size = _unpacked(packed) if profile or len(packed) * DEFLATE > UNPACKED else 0
     if size > UNPACKED:
-        reason = "icc_too_large" if kind == b"iCCP" else "too_much_text"
+        reason = "icc_too_large" if profile else "too_much_text"
         problem = f"{kind.decode()} unpacks to more than {UNPACKED} bytes"
         raise PictureError(reason, problem, width=found.width, height=found.height)
-    if kind == b"iCCP":
+    if profile:
+        found.blocks += 1
         found.profile += max(size, len(body))
     else:
         found.texts += 1
@@ -293,6 +307,8 @@ def _gif(data: bytes) -> Structure:
                 found.texts += 1
                 found.text += at - start
             else:
+                # Each frame has a graphic control extension of its own.
+                found.blocks += data[start + 1 : start + 2] != b"\xf9"
                 found.metadata += at - start
         elif block != 0x00:  # some writers pad between blocks with zeros
             break
@@ -330,10 +346,10 @@ def _webp(data: bytes) -> Structure:
         elif kind == b"ANMF":
             frames += 1
             found.coded += length if frames == 1 else 0
-        elif kind == b"ICCP":
-            found.profile += length
-        elif kind in (b"EXIF", b"XMP "):
-            found.metadata += length
+        else:
+            found.blocks += 1
+            found.profile += length if kind == b"ICCP" else 0
+            found.metadata += length if kind in (b"EXIF", b"XMP ") else 0
         at += 8 + length + (length & 1)
     found.complete = end <= len(data)
     found.frames = max(1, frames)

@@ -32,6 +32,9 @@ class Limits:
     max_metadata_bytes: int = 16 << 20
     """EXIF, XMP and what else applications leave: all that is neither pixels nor profile nor text.
     """
+    max_blocks: int = 1000
+    """Of metadata, profiles and whatever else is neither pixels nor text: each costs its decoder
+    some steps. A JPEG's largest allowed profile and metadata fill 320."""
     max_texts: int = 1000
     max_text_bytes: int = 8 << 20
     """Comments and text chunks together, as stored and as unpacked."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import (
     AvifImagePlugin,
-    ExifTags,
     GifImagePlugin,
     Image,
     JpegImagePlugin,
@@ -21,6 +20,8 @@ from PIL import (
 
 from filters.archive import Archive
 from filters.containers import Structure, check, other_picture, sniff, structure
+from filters.exif import UPRIGHT, orientation
+from filters.jpeg import bare
 from filters.limits import Limits, PictureError, check_frames, check_size
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _decode(examined: Examined, limits: Limits) -> tuple[Image.Image, int]:
     try:
         # Image.open would also try the formats built on these (multi-picture JPEG, say) and warn
         # of sizes by a global limit; the class itself does neither, and our limit holds instead.
-        image = _decoder(format)(io.BytesIO(examined.data))
+        image = _opened(format, examined.data)
         check_size(*image.size, limits)
         if 0 in image.size:
             raise PictureError("decode_error", "an empty canvas")
@@ -234,6 +235,16 @@ def _decode(examined: Examined, limits: Limits) -> tuple[Image.Image, int]:
     except Exception as error:
         # Hostile bytes make Pillow raise nearly anything; each kind means the same to us.
         raise _undecodable(error, image.size if image is not None else None) from error
+
+
+def _opened(format: str, data: bytes) -> ImageFile:
+    """By the decoder of this format alone."""
+    if format != "jpg":
+        return _decoder(format)(io.BytesIO(data))
+    picture = bare(data)
+    image = _decoder(format)(io.BytesIO(picture.data))
+    image.info["exif"] = picture.exif
+    return image
 
 
 def _undecodable(error: Exception, size: tuple[int, int] | None) -> PictureError:
@@ -280,11 +291,9 @@ def _decoder(format: str) -> type[ImageFile]:
 
 
 def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # a corrupt block says nothing, and does not cost the picture
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    # A PNG's text of this name is no block.
+    exif = image.info.get("exif")
+    return orientation(exif) if isinstance(exif, bytes) else UPRIGHT
 
 
 def _jpeg_tables(image: Image.Image) -> tuple[tuple[tuple[int, ...], ...], str | None]:

@@ -78,7 +78,9 @@ class Judge:
     """
 
     def __init__(self, filters: Iterable[Filter]) -> None:
-        self.filters: tuple[Filter, ...] = tuple(sorted(filters, key=lambda f: (f.order, f.name)))
+        # Content safety is asked first, whatever the order that a plug-in gives itself.
+        by_order = sorted(filters, key=lambda f: (not f.forced, f.order, f.name))
+        self.filters: tuple[Filter, ...] = tuple(by_order)
         self._logged: set[tuple[str, str]] = set()
 
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
@@ -208,7 +210,7 @@ def _check_text(what: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:  # half a character
-        raise ValueError(f"{what} {ascii(text)}, which UTF-8 has not") from error
+        raise ValueError(f"{what} {text!a}, which UTF-8 has not") from error
 
 
 def _is_no_filters_fault(error: Exception) -> bool:

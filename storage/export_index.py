@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Set
 from pathlib import Path
 from typing import TypeAlias
 
-from storage import purge
 from storage.database import write_once
 from storage.files import FileStore
 from storage.platform import disk_full
+from storage.purge import LISTS
 from storage.records import AcceptedImage
 
 log = logging.getLogger(__name__)
@@ -49,45 +49,37 @@ def forget_unmade(catalog: Path, planned: Iterable[Shown]) -> None:
         write_once(catalog, lambda db: _forget(db, absent))
 
 
-def record_export(catalog: Path, files: Iterable[Shown], planned: Iterable[Shown] = ()) -> None:
-    """Remember exported files: of each, all pictures that it shows now.
-
-    Of what was planned only what exists stays remembered.
-    """
-    rows, old = _made(files, planned)
-    if rows or old:
-        write_once(catalog, lambda db: _replace(db, rows, old))
-
-
-def settle_export(
+def record_export(
     catalog: Path,
-    images: Collection[AcceptedImage],
     files: Iterable[Shown],
-    planned: Iterable[Shown],
-    held: Set[str],
+    planned: Iterable[Shown] = (),
+    images: Collection[AcceptedImage] = (),
+    held: Set[str] = frozenset(),
 ) -> frozenset[str]:
-    """:func:`record_export`, then take out again what was purged while the export ran.
+    """Remember exported files: of each all pictures that it shows now, of the planned what exists.
 
-    A purge removes the files that there are; the export may have gone on to make others. ``held``
-    is what :func:`plan_export` gave. Returns the hashes of ``images`` that may not be shown.
+    Then what was purged while the export ran is taken out again: a purge removes the files that
+    there are, and the export may have gone on to make others. ``held`` is what :func:`plan_export`
+    gave for ``images``. Returns the hashes of the pictures that were taken out.
     """
     rows, old = _made(files, planned)
     if not (rows or old):
         return frozenset()
 
-    def settle(db: sqlite3.Connection) -> frozenset[str]:
-        _replace(db, rows, old)
+    def doomed(purged: Set[str]) -> list[tuple[str, str]]:
+        return [(path, _line(path, sha256)) for path, sha256 in rows if sha256 in purged]
+
+    def record(db: sqlite3.Connection) -> frozenset[str]:
+        _forget(db, old)
+        _insert(db, rows)
         purged = _purged(db, images, held)
-        for path, sha256 in rows:
-            if sha256 in purged:
-                purge.doom(db, path, line=_line(path, sha256))
+        db.executemany("INSERT OR IGNORE INTO doomed(path, line) VALUES (?,?)", doomed(purged))
         db.executemany("DELETE FROM exported WHERE sha256 = ?", [(sha256,) for sha256 in purged])
         return purged
 
-    purged = write_once(catalog, settle)
+    purged = write_once(catalog, record)
     if purged:
-        doomed = [(path, _line(path, sha256)) for path, sha256 in rows if sha256 in purged]
-        write_once(catalog, lambda db: _remove(db, FileStore(catalog.parent), doomed))
+        write_once(catalog, lambda db: _remove(db, FileStore(catalog.parent), doomed(purged)))
     return purged
 
 
@@ -109,7 +101,7 @@ def _remove(db: sqlite3.Connection, store: FileStore, doomed: Iterable[tuple[str
 
 def _line(path: str, sha256: str) -> str:
     """What the lines hold that must go; empty where the whole file must."""
-    return sha256 if path.endswith(purge.LISTS) else ""
+    return sha256 if path.endswith(LISTS) else ""
 
 
 def _rows(files: Iterable[Shown]) -> list[tuple[str, str]]:
@@ -124,11 +116,6 @@ def _made(
     made = {path for path, _ in rows}
     unmade = {path for path, _ in _rows(planned)} - made
     return rows, made | {path for path in unmade if not os.path.lexists(path)}
-
-
-def _replace(db: sqlite3.Connection, rows: Iterable[tuple[str, str]], old: Iterable[str]) -> None:
-    _forget(db, old)
-    _insert(db, rows)
 
 
 def _forget(db: sqlite3.Connection, paths: Iterable[str]) -> None:

@@ -14,7 +14,8 @@ from storage.suspects import Suspects
 
 STRAYS = "strays"
 """Folder of files that a catalog did not know which may not be theirs."""
-_PAIR = "catalog.pair"
+PAIR = "catalog.pair"
+"""The file that tells whose files these are."""
 EXTENSIONS = frozenset({"jpg", "png", "webp", "avif", "gif"})
 """Formats a file may be kept in. Names come from the decoder, never from the network."""
 
@@ -115,7 +116,7 @@ class FileStore:
         """What :meth:`set_pair` was given last, by whatever process; empty where it never was."""
         if self._pair is None:
             try:
-                self._pair = (self.root / _PAIR).read_text("utf-8", errors="replace")
+                self._pair = (self.root / PAIR).read_text("utf-8", errors="replace")
             except FileNotFoundError:
                 self._pair = ""
         return self._pair
@@ -125,7 +126,7 @@ class FileStore:
         temp = self.temp()
         temp.write_text(text, "utf-8")
         fsync_file(temp)
-        temp.replace(self.root / _PAIR)
+        temp.replace(self.root / PAIR)
         fsync_dir(self.root)
         self._pair = text
 

@@ -139,7 +139,7 @@ def _doom_stored(db: sqlite3.Connection, sha256: str, format: str) -> None:
 def doom(db: sqlite3.Connection, path: str, *, line: str = "") -> None:
     """Order a file to be removed once this transaction is committed (or at the next start).
 
-    ``path`` is absolute or relative to the workspace. With ``line`` only the lines of it that hold
+    ``path`` is absolute, or relative to the workspace. With ``line`` only the lines of it that hold
     that text go.
     """
     db.execute("INSERT OR IGNORE INTO doomed(path, line) VALUES (?,?)", (path, line))

@@ -12,6 +12,7 @@ from storage import crawls, stream
 from storage.database import open_reader
 from storage.errors import BadQuery, NotFound
 from storage.lock import engine_running
+from storage.public_url import public_url, public_urls
 from storage.query import DEFAULT_ORDER, Compiled, compile_query
 from storage.reasons import STATES, reasons
 from storage.records import AcceptedImage, CrawlStatus, Event, Json, Row
@@ -150,7 +151,7 @@ class Reader:
     def show(self, ref: str) -> dict[str, Json]:
         """Everything known of one work: ``site:id``, or a prefix of its picture's sha256.
 
-        Raises NotFound.
+        Of URLs it is what is public. Raises NotFound.
         """
         row = self._candidate(ref)
         candidate_id = row["id"]
@@ -177,7 +178,10 @@ class Reader:
             " ORDER BY seq",
             candidate_id,
         )
-        return about
+        for key in ("page_url", "source_url"):  # as the site gave them, perhaps without a scheme
+            about[key] = about[key] and public_url(about[key])
+        shown: dict[str, Json] = public_urls(about)
+        return shown
 
     def _candidate(self, ref: str) -> sqlite3.Row:
         site, colon, site_id = ref.partition(":")

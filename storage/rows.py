@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.files import stored_path
+from storage.public_url import public_url
 from storage.records import AcceptedImage, Candidate, Json, Rung
 
 
@@ -72,9 +73,10 @@ LEFT JOIN rungs r ON r.candidate_id = c.id AND r.position = coalesce(c.rung, 0)
 
 
 def image_of(row: sqlite3.Row, workspace: Path) -> AcceptedImage:
-    """What :data:`IMAGE_SELECT` gives, as stages and people see it."""
+    """What :data:`IMAGE_SELECT` gives, as stages and people see it: of URLs what is public."""
     stored = row["sha256"] is not None and row["stored"]
     decoded = row["sha256"] is not None
+    file_url = row["file_url"] if row["kind"] == "file" else _public(row["file_url"])
     return AcceptedImage(
         candidate_id=row["candidate_id"],
         site=row["site"],
@@ -89,9 +91,9 @@ def image_of(row: sqlite3.Row, workspace: Path) -> AcceptedImage:
         reason=row["reason"],
         measured=loads(row["measured"]),
         threshold=loads(row["threshold"]),
-        page_url=row["page_url"],
-        source_url=row["source_url"],
-        file_url=row["file_url"],
+        page_url=_public(row["page_url"]),
+        source_url=_public(row["source_url"]),
+        file_url=file_url,
         tags=tags_of(row["tags"]),
         caption=row["caption"],
         rating=row["rating"],
@@ -100,3 +102,7 @@ def image_of(row: sqlite3.Row, workspace: Path) -> AcceptedImage:
         crawl_id=row["crawl_id"],
         measures=loads(row["measures"]) or {},
     )
+
+
+def _public(url: str | None) -> str | None:
+    return None if url is None else public_url(url)

@@ -76,7 +76,8 @@ def _block(db: sqlite3.Connection, crawl_id: str, candidate_id: int) -> list[Set
     family = db.execute(
         "SELECT w.candidate_id, w.state FROM candidates c CROSS JOIN works w"
         " ON w.candidate_id = c.id WHERE w.crawl_id = ?1 AND (c.id = ?2"
-        " OR c.image = (SELECT image FROM candidates WHERE id = ?2)) ORDER BY c.id != ?2, w.position",
+        " OR c.image = (SELECT image FROM candidates WHERE id = ?2))"
+        " ORDER BY c.id != ?2, w.position",
         (crawl_id, candidate_id),
     ).fetchall()
     purge_with_words(db, candidate_id)

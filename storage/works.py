@@ -105,7 +105,7 @@ def settle_picture(
     )
     settled = settle(db, crawl_id, candidate_id, ruling)
     if temp is not None:
-        if is_new and settled[0].ruling != BLOCKED:
+        if is_new and settled[0].ruling.reason != BLOCKED.reason:
             store.adopt(temp, picture.sha256, picture.format)
         else:
             temp.unlink()
@@ -147,14 +147,18 @@ def settle_failed(
 ) -> list[Settled]:
     """Record that a work cannot be had: failed or unavailable, with each rung's own reason.
 
-    ``transient`` trouble may have passed when the crawl is run again: see :func:`reopen`.
+    ``transient`` trouble may have passed when the crawl is run again: see :func:`reopen`, which
+    counts the runs by the last attempt of each.
     """
     if still_pending(db, crawl_id, candidate_id) is None:
         return []
-    at, outcome = stream.now(), "transient" if transient else ruling.state
+    at = stream.now()
+    tried = [(candidate_id, rung, str(ruling.state), reason, at) for rung, reason in attempts]
+    if tried and transient:
+        *first, (_, rung, _, reason, _) = tried
+        tried = [*first, (candidate_id, rung, "transient", reason, at)]
     db.executemany(
-        "INSERT INTO attempts(candidate_id, rung, outcome, reason, at) VALUES (?,?,?,?,?)",
-        [(candidate_id, rung, outcome, reason, at) for rung, reason in attempts],
+        "INSERT INTO attempts(candidate_id, rung, outcome, reason, at) VALUES (?,?,?,?,?)", tried
     )
     db.execute(
         "UPDATE candidates SET outcome = ?, reason = ? WHERE id = ?",
@@ -197,7 +201,7 @@ def rejudge(
     for row in rows:
         candidate = candidate_of(row, ladders.get(row["candidate_id"], ()))
         ruling = rule(candidate.from_rung(row["rung"] or 0), loads(row["measures"]))
-        if row["state"] not in _JUDGED and ruling != BLOCKED:
+        if row["state"] not in _JUDGED and ruling.reason != BLOCKED.reason:
             continue
         if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
             ruling = Ruling("pending")
@@ -236,7 +240,7 @@ def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -
         "UPDATE works SET state = 'pending', reason = NULL WHERE crawl_id = ?"  # noqa: S608
         f" AND state = 'failed' AND (reason IN ({marks}) OR ("
         " 'transient' = (SELECT a.outcome FROM attempts a WHERE a.candidate_id = works.candidate_id"
-        " ORDER BY a.id DESC LIMIT 1) AND ? > (SELECT count(DISTINCT a.at) FROM attempts a"
+        " ORDER BY a.id DESC LIMIT 1) AND ? > (SELECT count(*) FROM attempts a"
         " WHERE a.candidate_id = works.candidate_id AND a.outcome = 'transient')))",
         (crawl_id, *names, PATIENCE),
     )

@@ -6,41 +6,61 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 import crawler
 from crawler import plugins
-from crawler.cli.crawling import follow, suggest, tell
+from crawler.cli.crawling import Finished, follow, suggest, tell
 from crawler.cli.options import find_workspace
+from crawler.cli.output import printable
 from crawler.cli.request import require_contact, show_of
-from crawler.errors import TrawlError, UsageError
+from crawler.errors import Interrupted, TrawlError, UsageError
 from crawler.settings import Settings, load
 from storage.reader import Reader
 from storage.records import Crawl
 
 
 async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> None:
-    """Resume the crawl asked for, or all; with several, the first error gives the exit code."""
+    """Resume the crawl asked for, or all; with several, the first error gives the exit code.
+
+    One of all that cannot be resumed (its plug-in is gone) does not hold the others back.
+    """
     workspace = find_workspace(given["workspace"])
-    show = show_of(given)
-    crawls = _chosen(workspace, wanted, every)
     errors: list[TrawlError] = []
-    for crawl in crawls:
-        settings = _settings(workspace, crawl, given)
-        async with crawler.open(workspace, settings=settings) as ws:
-            run = ws.resume(
-                crawl.id,
-                max_bytes=given["max_bytes"],
-                max_time=given["max_time"],
-                strict=given["strict"],
-            )
-            finished = await follow(run, show)
-            tell(finished.summary, show)
-            suggest(ws, finished, show, tiered=len(crawl.spec.options.get("tiers") or ()) > 1)
-        if error := finished.failure:
+    for crawl in _chosen(workspace, wanted, every):
+        try:
+            finished = await _resume(workspace, crawl, given)
+        except Interrupted:
+            raise
+        except TrawlError as error:
+            if not every:
+                raise
+            what = f"{crawl.spec.site} {crawl.spec.query}"
+            why = printable(f"crawl {crawl.id} ({what}) cannot be resumed: {error.message}")
+            click.echo(f"warning: {why}", err=True)
             errors.append(error)
+            continue
+        if failure := finished.failure:
+            errors.append(failure)
             if finished.signal is not None:
                 break
     if errors:
         raise errors[-1] if errors[-1].code == "E_INTERRUPTED" else errors[0]
+
+
+async def _resume(workspace: Path, crawl: Crawl, given: Mapping[str, Any]) -> Finished:
+    show = show_of(given)
+    async with crawler.open(workspace, settings=_settings(workspace, crawl, given)) as ws:
+        run = ws.resume(
+            crawl.id,
+            max_bytes=given["max_bytes"],
+            max_time=given["max_time"],
+            strict=given["strict"],
+        )
+        finished = await follow(run, show)
+        tell(finished.summary, show)
+        suggest(ws, finished, show, tiered=len(crawl.spec.options.get("tiers") or ()) > 1)
+    return finished
 
 
 def _chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:

@@ -10,6 +10,7 @@ import httpcore
 import httpx
 
 from crawler.http.guard import Blocked, Guard, GuardedResolver
+from crawler.http.resolver import SystemResolver
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -19,7 +20,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     """
 
     def __init__(self, guard: Guard, resolve_timeout: float) -> None:
-        self._resolver = GuardedResolver(guard, resolve_timeout)
+        self._resolver = GuardedResolver(guard, SystemResolver(resolve_timeout))
         self._sockets = httpcore.AnyIOBackend()
         self._closed = False
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 
+from crawler.http.guard import shown_host
 from crawler.http.retry import Trouble
 from crawler.site import Net
 
@@ -23,7 +24,7 @@ class Breaker:
     """
 
     def __init__(self, host: str, net: Net) -> None:
-        self._host = host
+        self._host = shown_host(host)
         self._net = net
         self._failures = 0
         self._failed_probes = 0

@@ -42,6 +42,11 @@ class Budget:
             return 0.0
         return max(self._second[0] + WINDOW - now, 0.001)
 
+    def is_new(self, now: float) -> bool:
+        """Whether a new budget would allow what this one does (but for less than a second try)."""
+        self._forget(now)
+        return not self._second and self._share * len(self._requests) < 1.0
+
     def _forget(self, now: float) -> None:
         for times in (self._requests, self._second):
             while times and times[0] <= now - WINDOW:

@@ -19,7 +19,7 @@ from crawler.http import replies
 from crawler.http.guard import BadUrl, BlockedAddress, Guard, host_of, port_of
 from crawler.http.politeness import Politeness
 from crawler.http.retry import LOCAL_TRIES, Trouble, throttled
-from crawler.http.retry_after import parse_retry_after
+from crawler.http.retry_after import longest_retry_after
 from crawler.http.transport import chain
 from crawler.site import Credentials, Net, Site
 from storage.records import Json
@@ -93,7 +93,7 @@ class Exchange:
                 started = time.monotonic()
                 try:
                     async with asyncio.timeout(left):
-                        async with self._sent(url, accept, part) as response:
+                        async with self._sent(url, host, accept, part) as response:
                             target = _redirect(response)
                             if target is None:
                                 yield Reply(response, url, host, started, bool(part))
@@ -109,7 +109,7 @@ class Exchange:
 
     @asynccontextmanager
     async def _sent(
-        self, url: httpx.URL, accept: str, part: Mapping[str, str]
+        self, url: httpx.URL, host: str, accept: str, part: Mapping[str, str]
     ) -> AsyncIterator[httpx.Response]:
         # Headers are made anew for each hop: nothing of ours follows a redirect to another origin.
         headers = {
@@ -127,13 +127,24 @@ class Exchange:
             "write": self.net.read_timeout,
             "pool": None,
         }
-        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": times})
+        loop = asyncio.get_running_loop()
+
+        def connected() -> None:
+            self._politeness.check(host)
+            # Over all of the head: each interim reply and each byte would do for the read timeout.
+            head.reschedule(loop.time() + self.net.read_timeout)
+
+        extensions = {"timeout": times, "connected": connected}
+        request = httpx.Request("GET", url, headers=headers, extensions=extensions)
         # Not by httpx's client: it keeps cookies, logs queries, and stumbles over redirects that it
         # was told to leave to us.
         try:
-            response = await self._transport.handle_async_request(request)
+            async with asyncio.timeout(None) as head:
+                response = await self._transport.handle_async_request(request)
         except httpx.TransportError as error:
             raise _trouble(error, "connect_failed") from error
+        except TimeoutError as error:
+            raise Trouble("timeout", "no whole answer in time", transient=True) from error
         _log.debug("GET %s: %d", replies.shown(url), response.status_code)
         try:
             yield response
@@ -156,7 +167,7 @@ class Exchange:
         if status == 200 or (reply.partial and status in (206, 416)):
             self._politeness.served(reply.host)
             return
-        retry_after = parse_retry_after(headers.get("retry-after"), headers.get("date"))
+        retry_after = longest_retry_after(headers)
         slow_down = status == 429 or (status == 503 and retry_after is not None)
         if slow_down:
             await self._politeness.refused(

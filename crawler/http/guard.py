@@ -8,7 +8,6 @@ The only way to a private address is a ``host:port`` pair that the user allowed.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import re
 import socket
@@ -19,7 +18,6 @@ from typing import TypeAlias
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
-from aiohttp.resolver import ThreadedResolver
 
 MAX_URL = 4096
 WEB_PORTS = frozenset({80, 443})
@@ -141,18 +139,16 @@ class Guard:
 
 
 class GuardedResolver(AbstractResolver):
-    """System DNS with a time limit, whose every answer must pass the guard."""
+    """A resolver whose every answer must pass the guard. Raises what that one does, and Blocked."""
 
-    def __init__(self, guard: Guard, timeout: float, inner: AbstractResolver | None = None) -> None:
+    def __init__(self, guard: Guard, inner: AbstractResolver) -> None:
         self._guard = guard
-        self._timeout = timeout
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        async with asyncio.timeout(self._timeout):
-            answers = await self._inner.resolve(host, port, family)
+        answers = await self._inner.resolve(host, port, family)
         self._guard.check_answers(host, port, (answer["host"] for answer in answers))
         return answers
 
@@ -176,9 +172,28 @@ def port_of(url: httpx.URL) -> int:
     return (443 if url.scheme == "https" else 80) if url.port is None else url.port
 
 
+def pair_of(url: httpx.URL) -> str:
+    """``host:port``: the unit of the allow-list. IPv6 in brackets."""
+    return f"{_name_of(url)}:{port_of(url)}"
+
+
 def host_of(url: httpx.URL) -> str:
-    """``host:port``: the unit of politeness and of the allow-list."""
-    return f"{url.raw_host.decode('ascii').lower().removesuffix('.')}:{port_of(url)}"
+    """``host:port``: the unit of politeness, one for http and https of the same name.
+
+    Both are ``:443``; any other port is a host of its own.
+    """
+    port = port_of(url)
+    return f"{_name_of(url)}:{443 if port in WEB_PORTS else port}"
+
+
+def shown_host(host: str) -> str:
+    """A host of politeness in a message: without the port that may be either of two."""
+    return host.removesuffix(":443")
+
+
+def _name_of(url: httpx.URL) -> str:
+    name = _plain(url.raw_host.decode("ascii").lower().removesuffix("."))
+    return f"[{name}]" if ":" in name else name
 
 
 def _pair(entry: str) -> tuple[str, int]:

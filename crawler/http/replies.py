@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 
 MARKERS = (
@@ -23,12 +25,15 @@ KEPT_OUT = {
 }
 """Directives of ``X-Robots-Tag`` by which an owner keeps a file out, and our reason for each."""
 
-_OUR_TOKENS = frozenset({"*", "trawl"})
+_WORD = re.compile(rf"\b(?:{'|'.join(KEPT_OUT)})\b")
+_NO_PREVIEW = re.compile(r"\bmax-[a-z-]{1,20}\s*[:=]\s*none\b")
+"""No more than this is asked of search engines; the file may be listed."""
 
-_WITH_VALUES = frozenset(
-    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
-)
-"""Directives of ``X-Robots-Tag`` whose colon does not make them a crawler's name."""
+_NAMED = re.compile(r"\s*([a-z][a-z0-9._-]*)(?:/[a-z0-9._+-]*)?\s*:(?!//)")
+"""What may be a crawler's name, its version with it; a date or an address is none."""
+_EVERYBODY = frozenset({"robots", "bots", "all", "index", "follow", "user-agent", "x-robots-tag"})
+_DIRECTIVE = re.compile(r"no|max-|unavailable|indexif|tdm")
+"""How directives begin, known and unknown. They name no crawler, whatever follows them."""
 
 _STOP_STATUSES = frozenset({200, 403, 429, 503})
 
@@ -61,19 +66,21 @@ def is_challenge(status: int, headers: httpx.Headers, body: bytes = b"") -> bool
 def keeps_out(headers: httpx.Headers) -> str | None:
     """The reason by which ``X-Robots-Tag`` keeps a file out of sets like ours, or None.
 
-    ``noai`` or ``noindex``, said to everybody or to us by name; noai where both are said.
+    ``noai`` or ``noindex``, said to everybody or to us by name; noai where both are said. Owners
+    write this header in many ways: their word counts wherever it stands, unless what comes before
+    it names another crawler.
     """
-    reasons = set()
+    reasons: set[str] = set()
     for value in headers.get_list("x-robots-tag"):
         ours = True
-        for part in value.lower().split(","):
-            token, colon, rest = part.partition(":")
+        for part in re.split("[,;]", value.lower()):
             # A name holds for what follows it, up to the next name.
-            directive = part
-            if colon and token.strip() not in _WITH_VALUES:
-                ours, directive = token.strip() in _OUR_TOKENS, rest
+            if "trawl" in part or part.lstrip().startswith("*"):
+                ours = True
+            elif named := _NAMED.match(part):
+                ours = ours if _DIRECTIVE.match(named[1]) else named[1] in _EVERYBODY
             if ours:
-                reasons.add(KEPT_OUT.get(directive.strip()))
+                reasons.update(KEPT_OUT[word] for word in _WORD.findall(_NO_PREVIEW.sub("", part)))
     return next((reason for reason in ("noai", "noindex") if reason in reasons), None)
 
 

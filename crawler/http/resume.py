@@ -132,14 +132,11 @@ class Part:
         Raises FileExistsError where somebody else's file is in its place, NoSpace, and FetchError
         ``out_of_descriptors``.
         """
-        with disk_errors(self.path):
-            # Opened here rather than in a thread: a cancelled open would leave a file behind.
-            file = aiofiles.threadpool.wrap(_open(self.path, "ab" if self._made else "xb"))
+        # Opened and closed here rather than in threads: what is cancelled in between would leave a
+        # file open, or one that nobody knows of.
+        with disk_errors(self.path), _open(self.path, "ab" if self._made else "xb") as file:
             self._made = True
-            try:
-                yield file
-            finally:
-                await file.close()
+            yield aiofiles.threadpool.wrap(file)
 
     def discard(self) -> None:
         """Forget what arrived, and leave no file."""

@@ -75,6 +75,15 @@ def throttled(status: int) -> Trouble:
     )
 
 
+def overtaken() -> Trouble:
+    """The host said to slow down while this request was about to be sent, which it was not."""
+    trouble = Trouble(
+        "rate_limited", "held back: asked to slow down meanwhile", transient=True, at_once=True
+    )
+    trouble.free = True
+    return trouble
+
+
 async def with_retries(
     attempt: Callable[[], Awaitable[T]],
     net: Net,

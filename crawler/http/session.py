@@ -24,7 +24,7 @@ from crawler.errors import (
 from crawler.http import replies
 from crawler.http.download import Fetched, Limits, download
 from crawler.http.exchange import Exchange, Reply
-from crawler.http.guard import Guard, host_of
+from crawler.http.guard import Guard, pair_of
 from crawler.http.politeness import Cooldowns, Politeness
 from crawler.http.resume import Part
 from crawler.http.retry import Trouble, with_retries
@@ -63,9 +63,11 @@ class Session:
         self._net = net
         self._proxy_login = proxy_login
         self._stats = stats
-        self._politeness = Politeness(net, stats, cooldowns, notify)
+        self._cooldowns = cooldowns
+        self._notify = notify
         self._guard: Guard | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
+        self._politeness: Politeness | None = None
 
     async def __aenter__(self) -> Self:
         _check_contact(self._net.contact)
@@ -75,7 +77,11 @@ class Session:
             raise ConfigError(
                 f"net.allow_hosts: {error}", hint="write host:port, for example localhost:3000"
             ) from error
-        self._transport = make_transport(self._net, self._guard, self._proxy_login)
+        transport = make_transport(self._net, self._guard, self._proxy_login)
+        self._transport = transport
+        self._politeness = Politeness(
+            self._net, self._stats, self._cooldowns, self._notify, room=transport.connections
+        )
         return self
 
     async def __aexit__(
@@ -89,7 +95,7 @@ class Session:
 
     def site(self, site: Site) -> SiteHttp:
         """The session's face for one site instance. Raises ConfigError for a bad base URL."""
-        if self._transport is None or self._guard is None:
+        if self._transport is None or self._guard is None or self._politeness is None:
             raise RuntimeError("the session has not been entered")
         exchange = Exchange(site, self._net, self._transport, self._guard, self._politeness)
         return SiteHttp(site, exchange, self._stats)
@@ -192,16 +198,8 @@ class SiteHttp:
                 if error.status == 500:
                     error.tries = API_500_TRIES
                 raise
-            body = await self._answer(reply)
-        headers = reply.response.headers
-        if replies.is_challenge(200, headers, body):
-            raise Trouble("challenge", "a challenge page instead of an answer", status=200)
-        if replies.is_html(headers, body):
-            raise Trouble("not_json", "a web page instead of an answer", transient=True)
-        try:
-            return json.loads(body, parse_int=_whole)
-        except (ValueError, RecursionError) as error:
-            raise Trouble("not_json", "the answer is cut or is not JSON", transient=True) from error
+            # Judged while it is the host's turn: second tries for what it sends are of its budget.
+            return _decoded(reply.response.headers, await self._answer(reply))
 
     async def _answer(self, reply: Reply) -> bytes:
         headers, cap = reply.response.headers, self._net.max_answer_bytes
@@ -247,7 +245,7 @@ class SiteHttp:
             case "rate_limited":
                 return _rate_limited(error, url)
             case "blocked_address":
-                pair = host_of(httpx.URL(url))
+                pair = pair_of(httpx.URL(url))
                 return ConfigError(
                     f"{name}: {error.message}",
                     hint=f"if you mean it: `trawl config set net.allow_hosts {pair}`",
@@ -286,6 +284,17 @@ class SiteHttp:
 
     def _count_retry(self) -> None:
         self._stats.retries += 1
+
+
+def _decoded(headers: httpx.Headers, body: bytes) -> Json:
+    if replies.is_challenge(200, headers, body):
+        raise Trouble("challenge", "a challenge page instead of an answer", status=200)
+    if replies.is_html(headers, body):
+        raise Trouble("not_json", "a web page instead of an answer", transient=True)
+    try:
+        return json.loads(body, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        raise Trouble("not_json", "the answer is cut or is not JSON", transient=True) from error
 
 
 def _check_contact(contact: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ class StockTransport(httpx.AsyncBaseTransport):
     No connection is used twice: httpcore gives what a server sent too much to the next request.
     With a ``proxy`` every connection is a tunnel through it. Raises httpx errors,
     :class:`BlockedAddress` and :class:`~crawler.http.proxy.ProxyFailed` (both httpx errors) only.
+    The extension ``connected`` of a request is what it is to our own transport.
     """
 
     def __init__(
@@ -35,13 +36,14 @@ class StockTransport(httpx.AsyncBaseTransport):
         tls: ssl.SSLContext | None = None,
         proxy: Proxy | None = None,
     ) -> None:
+        self.connections = min(connections, MOST_CONNECTIONS)
         context = tls or httpx.create_ssl_context()
         self._backend = GuardedBackend(guard, connect_timeout)
         self._stock = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
         # httpx takes no network backend; only its pool does.
         self._stock._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
-            max_connections=min(connections, MOST_CONNECTIONS),
+            max_connections=self.connections,
             max_keepalive_connections=0,
             network_backend=Tunnels(proxy, self._backend) if proxy else self._backend,
         )
@@ -51,6 +53,8 @@ class StockTransport(httpx.AsyncBaseTransport):
         with _mapped():
             if self._closed:
                 raise httpx.LocalProtocolError("the transport is closed")
+            if (connected := request.extensions.get("connected")) is not None:
+                request.extensions = {**request.extensions, "trace": _before_the_head(connected)}
             response = await self._stock.handle_async_request(request)
         body = _Body(response.stream)
         return httpx.Response(
@@ -65,6 +69,14 @@ class StockTransport(httpx.AsyncBaseTransport):
         self._closed = True
         await self._backend.close()
         await self._stock.aclose()
+
+
+def _before_the_head(connected: Callable[[], None]) -> Callable[[str, Any], Awaitable[None]]:
+    async def trace(event: str, _: Any) -> None:
+        if event == "http11.send_request_headers.started":
+            connected()
+
+    return trace
 
 
 class _Body(httpx.AsyncByteStream):

@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
 from crawler.http.guard import Blocked, BlockedAddress, Guard, GuardedResolver, port_of
+from crawler.http.resolver import SystemResolver
 
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """What aiohttp would add where a request is silent."""
+_CONNECTED: ContextVar[Callable[[], None] | None] = ContextVar("connected", default=None)
+"""The ``connected`` of the request that this task sends."""
 
 
 class Transport(httpx.AsyncBaseTransport):
     """Made inside the running loop. ``connections`` bounds the sockets over all hosts.
 
+    The extension ``connected`` of a request is called when there is a connection and nothing has
+    been sent; what it raises is raised, and the request is not sent.
     ``keep_alive=False`` suits crawls over thousands of hosts: aiohttp's limit does not count idle
     sockets. Raises httpx errors and :class:`BlockedAddress` only.
     """
@@ -43,9 +51,9 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> None:
         idle: dict[str, Any] = {"keepalive_timeout": 5} if keep_alive else {"force_close": True}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=connections,
-                resolver=GuardedResolver(guard, connect_timeout),
+                resolver=GuardedResolver(guard, SystemResolver(connect_timeout)),
                 socket_factory=guard.open_socket,
                 ssl=tls or httpx.create_ssl_context(),
                 **idle,
@@ -61,6 +69,7 @@ class Transport(httpx.AsyncBaseTransport):
         # A GET on a connection the server just dropped would be sent again at once, past our rate
         # limits. There is no public switch; the conformance tests count the requests.
         self._session._retry_connection = False
+        self.connections = connections
         self._guard = guard
         self._live: set[_Body] = set()
 
@@ -103,6 +112,7 @@ class Transport(httpx.AsyncBaseTransport):
                 raise httpx.LocalProtocolError(f"non-ASCII header {name.decode('latin-1')}")
             headers.add(name.decode("ascii"), value.decode("ascii"))
         times = request.extensions.get("timeout", {})
+        _CONNECTED.set(request.extensions.get("connected"))
         return await self._session.request(
             request.method,
             url,
@@ -124,6 +134,20 @@ class Transport(httpx.AsyncBaseTransport):
         for body in list(self._live):
             body.abort()
         await self._session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if (connected := _CONNECTED.get()) is not None:
+            try:
+                connected()
+            except BaseException:
+                connection.release()
+                raise
+        return connection
 
 
 class _Body(httpx.AsyncByteStream):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from crawler.http.guard import Guard
 from crawler.http.transport import Transport
 from crawler.site import Credentials, Net
 
+if TYPE_CHECKING:
+    from crawler.http.stock import StockTransport
+
 
 def make_transport(
     net: Net, guard: Guard, proxy_login: Credentials | None = None
-) -> httpx.AsyncBaseTransport:
+) -> Transport | StockTransport:
     """The guarded transport of the settings, made inside the running loop.
 
+    Its ``connections`` are the sockets it opens at most, which may be fewer than the settings say.
     A proxy is spoken to by the stock transport, whatever ``net.transport`` says. Raises ConfigError
     for a proxy that cannot be.
     """

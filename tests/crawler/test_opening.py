@@ -13,6 +13,7 @@ import pytest_asyncio
 from crawler.adapters.base import Http
 from crawler.errors import UnknownTag
 from crawler.opening import Opened, open_crawl
+from filters import content
 from storage import crawls, listing, works
 from storage.files import FileStore
 from storage.records import Ruling, Rung
@@ -178,3 +179,24 @@ async def test_a_change_of_policy_that_is_cut_short_is_made_good(
 
 class Killed(Exception):
     pass
+
+
+async def test_content_safety_that_has_grown_judges_the_same_command_again(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, shelf = Works(tmp_path / "p"), Shelf([[]])
+    first = await opened(writer, shelf)
+    store = FileStore(tmp_path / "ws")
+    tags = {"1": {"general": ("word",)}, "2": {"general": ("other",)}}
+    listed = [(make(site_id, tags=tags[site_id]), Ruling("pending")) for site_id in tags]
+    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    monkeypatch.setattr(content, "_BLOCKED", content._BLOCKED | {"word"})
+    assert (await opened(writer, shelf)).pending == 2  # nobody said that it has grown
+    monkeypatch.setattr(content.Content, "version", content.VERSION + 1)
+    assert (await opened(writer, shelf)).pending == 1
+    blocked = await writer.do(
+        lambda db: db.execute(
+            "SELECT site_id, tags FROM candidates WHERE outcome = 'blocked'"
+        ).fetchall()
+    )
+    assert [tuple(row) for row in blocked] == [("1", None)]

@@ -59,6 +59,11 @@ def test_a_record_is_judged_by_its_measures_where_there_are_any() -> None:
     assert rules().of_record(GOOD, DECODED) == ACCEPTED
 
 
+def test_what_is_hidden_stays_hidden_though_its_picture_is_held() -> None:
+    hidden = replace(GOOD, unavailable="hidden", ladder=())
+    assert rules().of_record(hidden, DECODED) == Ruling("unavailable", "hidden")
+
+
 # -- what a site is asked for -----------------------------------------------------------------
 
 

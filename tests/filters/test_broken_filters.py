@@ -121,6 +121,21 @@ def test_what_json_cannot_keep_is_a_failure(value: Any) -> None:
     assert "which JSON has not" in str(measures["odd"]["failed"])
 
 
+HALF = "half \ud800 character"
+
+
+def test_what_utf8_cannot_hold_is_a_failure_and_is_told_without_it() -> None:
+    class OddName(Odd):
+        def measure(self, picture: Picture) -> Measures:
+            return {HALF: self.value}
+
+    for filter in (Odd(HALF), OddName(1), Broken("measure", error=ValueError(HALF))):
+        judge = Judge([filter])
+        measures = judge.measure(Picture.open(encode(drawing(40, 40), "PNG")))
+        told = str(measures[filter.name]["failed"])
+        assert told.encode().count(b"half \\ud800 character") == 1
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -169,6 +184,9 @@ def test_an_answer_that_is_none_is_a_failure() -> None:
         Rejection("ugly", 1, float("inf")),
         Rejection("ugly", 1, [2]),  # type: ignore[arg-type]
         Rejection(7),  # type: ignore[arg-type]
+        Rejection(HALF),
+        Rejection("ugly", HALF),
+        Rejection("ugly", 1, HALF),
     ],
 )
 def test_an_objection_that_cannot_be_kept_is_a_failure_of_the_filter(rejection: Rejection) -> None:

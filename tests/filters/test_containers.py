@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -28,8 +29,8 @@ from tests.hostile.build import (
 )
 from tests.hostile.pictures import FAMILIES, HOSTILE, Hostile
 
-SECONDS = 2.0
-"""For one hostile file. All of them together take less than that on an idle machine."""
+SECONDS = 1.0
+"""Of one processor for one hostile file. On an idle machine none takes a third of that."""
 
 
 def ending(data: bytes, limits: Limits | None = None) -> str:
@@ -42,13 +43,23 @@ def ending(data: bytes, limits: Limits | None = None) -> str:
     return "sound"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("hostile", HOSTILE, ids=str)
 def test_a_hostile_file_is_refused_for_its_reason(hostile: Hostile) -> None:
     data = hostile.make()
-    began = time.monotonic()
+    began = time.process_time()
     assert ending(data) in hostile.reasons
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
+
+
+def test_no_library_warns_of_what_a_hostile_file_holds() -> None:
+    # A warning with the file's own words in it is printed and remembered each time anew. Of AVIF
+    # the library itself reads the EXIF: such files are decoded in another process.
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for hostile in HOSTILE:
+            if not hostile.name.startswith("avif"):
+                ending(hostile.make())
+    assert [str(warning.message) for warning in told] == []
 
 
 def test_there_are_enough_hostile_files() -> None:
@@ -99,6 +110,27 @@ def test_profiles_and_metadata_are_counted(format: str) -> None:
     assert ending(data) == "sound"
 
 
+def blocks(format: str, *extra: bytes) -> int:
+    """By how many more blocks there are."""
+    more = {"jpg": with_segments, "png": with_chunks}[format]
+    return structure(format, more(*extra)).blocks - structure(format, more()).blocks
+
+
+def test_blocks_beside_the_pixels_are_counted() -> None:
+    assert blocks("jpg", segment(0xE1), segment(0xED), segment(0xE2, b"ICC_PROFILE\0\1\1")) == 3
+    assert blocks("jpg", segment(0xFE), segment(0xDD, b"\0\0")) == 0
+    assert blocks("png", chunk(b"eXIf"), chunk(b"iCCP"), chunk(b"teSt"), chunk(b"tRNS")) == 4
+    assert blocks("png", chunk(b"tEXt", b"a\0b"), chunk(b"IDAT"), chunk(b"fdAT")) == 0
+    extensions = b"!\xff\1x\0", b"!\xf9\4\0\0\0\0\0", b"!\xfe\1x\0"
+    assert structure("gif", gif(4, 4, *extensions, gif_frame(4, 4))).blocks == 1
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_honest_files_have_few_blocks(name: str) -> None:
+    format, data = FILES[name]
+    assert structure(format, data).blocks < 10
+
+
 def test_text_is_counted() -> None:
     assert structure("jpg", with_segments(segment(0xFE, b"x" * 500))).text == 502
     assert structure("png", with_chunks(chunk(b"tEXt", b"a\0" + b"x" * 500))).text == 502
@@ -115,6 +147,7 @@ def test_text_is_counted() -> None:
         ("exif", Limits(max_metadata_bytes=2_999), "metadata_too_large"),
         ("comment", Limits(max_text_bytes=499), "too_much_text"),
         ("comment", Limits(max_texts=0), "too_much_text"),
+        ("exif", Limits(max_blocks=0), "too_many_parts"),
         ("progressive", Limits(max_scans=9), "too_many_scans"),
         ("moving", Limits(max_frame_pixels=48 * 40 * 3 - 1), "animation_too_large"),
     ],

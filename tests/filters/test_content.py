@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters import content
 from filters.content import blocked, blocked_words
 from filters.policy import PolicyError
 from tests.filters.support import Work, judge, tagged
@@ -274,3 +277,10 @@ def test_a_wildcard_that_reaches_a_blocked_tag_is_refused(tag: str, cut: int) ->
 @given(st.lists(st.text(max_size=15), max_size=6))
 def test_any_query_is_read_without_error_and_answers_with_its_own_words(words: list[str]) -> None:
     assert set(blocked_words(words)) <= set(" ".join(words).split())
+
+
+def test_no_word_comes_or_goes_without_a_new_version() -> None:
+    """Who changes the words raises ``VERSION``, so that what was accepted is judged again."""
+    words = (content._BLOCKED, content._AGE_CODED, content._UNDRESSED)
+    told = hashlib.sha256("\n".join(",".join(sorted(some)) for some in words).encode())
+    assert (content.VERSION, told.hexdigest()[:12]) == (1, "8955e168df34")

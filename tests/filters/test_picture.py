@@ -224,7 +224,6 @@ def test_an_orientation_that_means_nothing_is_upright(value: int) -> None:
     assert Picture.open(encode(drawing(), "JPEG", exif=exif)).orientation == 1
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_a_corrupt_exif_block_does_not_cost_the_picture() -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\x03"
     picture = Picture.open(encode(drawing(), "JPEG", exif=exif))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.base import BaseFilter, Claims, Measures, Rejection, Scalar
+from filters.content import VERSION, Content
 from filters.picture import Picture
 from filters.policy import Judge, Policy, PolicyError
 from tests.filters.support import FILTERS, Work, drawing, encode, judge, tagged
@@ -101,6 +102,19 @@ def test_a_policy_survives_its_json() -> None:
     assert filters.policy(json.loads(json.dumps(policy.to_json()))) == policy
 
 
+class LaterContent(Content):
+    version: ClassVar[int] = VERSION + 1
+
+
+def test_a_policy_of_other_forced_filters_is_another_one() -> None:
+    today = judge().policy()
+    later = Judge([LaterContent(), *(f for f in judge().filters if f.name != "content")])
+    kept = json.loads(json.dumps(today.to_json()))
+    assert kept["forced"] == {"content": VERSION}
+    assert later.policy(kept).to_json() == {**kept, "forced": {"content": VERSION + 1}}
+    assert later.policy().sections == today.sections
+
+
 class PixelMonochrome(BaseFilter):
     """Gives a reason that site tags give too, from another kind of evidence."""
 
@@ -155,3 +169,22 @@ def test_reading_options_imports_no_pixel_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "set()"
+
+
+class Eager(BaseFilter):
+    """Wants to be asked before everybody else."""
+
+    name: ClassVar[str] = "eager"
+    order: ClassVar[int] = -1_000
+    reasons: ClassVar[Mapping[str, str]] = {"ugly": "it is ugly"}
+
+    def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
+        return Rejection("ugly")
+
+
+def test_content_safety_is_asked_first_whatever_order_a_filter_gives_itself() -> None:
+    filters = Judge([Eager(), *(filter() for filter in FILTERS)])
+    found = filters.prescreen(tagged("loli"), filters.policy())
+    assert found is not None
+    assert (found.reason, found.by) == ("blocked_content", "content")
+    assert [filter.name for filter in filters.filters][:2] == ["content", "eager"]

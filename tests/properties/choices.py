@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from crawler import plugins
 from crawler.errors import FetchError
+from filters.base import Claims, Rejection
+from filters.content import VERSION, Content
+from filters.policy import Judge, Policy
 
 SITE_IDS = [str(n) for n in range(10)]
 QUERIES = ("one", "two")
@@ -20,6 +24,24 @@ TROUBLE = (
     FetchError("http_404"),
     FetchError("too_many_pixels"),
 )
+
+
+class GrownContent(Content):
+    """Content safety of a later day: it blocks works that it let pass before."""
+
+    version = VERSION + 1
+    words = frozenset({"tag_of_2", "tag_of_7"})
+
+    def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
+        if self.words & {tag for tags in claims.tags.values() for tag in tags}:
+            return Rejection("blocked_content")
+        return super().prescreen(claims, policy)
+
+
+def judge(*, grown: bool) -> Judge:
+    """Our filters, those of today or of a later day."""
+    filters = plugins.judge().filters
+    return Judge(GrownContent() if grown and f.name == "content" else f for f in filters)
 
 
 def fuses(longest: int) -> st.SearchStrategy[int | None]:

@@ -220,3 +220,9 @@ def ruling_of(disk: Disk, crawl_id: str, site_id: str) -> Ruling:
         (crawl_id, site_id),
     ).fetchone()
     return Ruling(row["state"], row["reason"])
+
+
+def without_tidying(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[Any]]:
+    """A catalog without the marks of the last tidying and without orders to remove files."""
+    meta = [row for row in tables["meta"] if row[0] not in ("clean_at", "pair")]
+    return {**tables, "meta": meta, "doomed": []}

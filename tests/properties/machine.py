@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from crawler import plugins
 from crawler.acquire import OUTAGE
 from crawler.errors import FetchError
 from crawler.verdicts import Rules
@@ -26,9 +26,10 @@ from tests.properties.choices import (
     commands,
     fuses,
     ids,
+    judge,
     listings,
 )
-from tests.properties.driver import Disk, Killed, Run, ruling_of
+from tests.properties.driver import Disk, Killed, Run, ruling_of, without_tidying
 from tests.properties.follower import Follower
 from tests.properties.model import OPEN, TAKEN, Model
 from tests.properties.world import BY_SHA256, Post, World, posts
@@ -58,6 +59,8 @@ class Catalog(RuleBasedStateMachine):
         self.known_commands: dict[str, Command] = {}
         """Query -> how it was run last."""
         self.fallback: Command | None = None
+        self.grown = False
+        """Whether content safety blocks more than when the first crawl was run."""
         self.troubled: set[int] = set()
         """Positions of works whose bytes did not come, in this run."""
         self.undisturbed: set[str] = set()
@@ -124,8 +127,8 @@ class Catalog(RuleBasedStateMachine):
     def open(self, command: Command, fuse: int | None = None) -> None:
         """Run a crawl, new or known; killed while it opens, it is run again."""
         query, policy, want = self.command = command
-        judge = plugins.judge()
-        rules = Rules(judge, judge.policy(policy))
+        filters = judge(grown=self.grown)
+        rules = Rules(filters, filters.policy(policy))
         before = dict(self.disk.rows("SELECT query, id FROM crawls")).get(query)
         told = self.disk.rows("SELECT policy, want FROM crawls WHERE id = ?", before)
         changed = [tuple(row) for row in told] != [_row(rules, want)]
@@ -154,6 +157,8 @@ class Catalog(RuleBasedStateMachine):
                 self._verdicts_are_pure(run)
             if changed:
                 self.undisturbed.discard(run.id)
+            if rejudged and self.grown:
+                self.undisturbed.clear()  # what was purged may be gone from other crawls
         assert not works.half_judged(self.disk.db, run.id)
 
     def _failed(self, crawl: str | None) -> dict[str, str]:
@@ -168,7 +173,9 @@ class Catalog(RuleBasedStateMachine):
     def _reopened(self, run: Run, failed: dict[str, str], *, rejudged: bool) -> None:
         """Works whose trouble may have passed are pending again, or judged by their claims."""
         for site_id, reason in failed.items():
-            now = ruling_of(self.disk, run.id, site_id).state
+            now, why = astuple(ruling_of(self.disk, run.id, site_id))[:2]
+            if why == "blocked_content":
+                continue
             if reason in OUTAGE or (rejudged and reason == "too_many_pixels"):
                 assert now != "failed", reason
             if now != "failed":
@@ -183,6 +190,11 @@ class Catalog(RuleBasedStateMachine):
                 assert (self.model.judge(site_id, run.rules).state == "rejected") == (
                     state == "rejected"
                 )
+
+    @rule(really=st.sampled_from([False, False, False, True]))
+    def content_safety_grows(self, really: bool) -> None:
+        """Every crawl is judged again when it is run next, and not before."""
+        self.grown = self.grown or really
 
     @rule(site_id=ids, post=posts, along=st.lists(ids, max_size=2), in_flight=st.booleans())
     def a_changed_post_is_listed(
@@ -304,8 +316,8 @@ class Catalog(RuleBasedStateMachine):
         self.disk.kill()
         self.world.read_again.clear()
         self.disk.open()
-        kept = _without_tidying(self.disk.dump())
-        assert kept == _without_tidying(committed), "a commit was lost or half done"
+        kept = without_tidying(self.disk.dump())
+        assert kept == without_tidying(committed), "a commit was lost or half done"
         self.model.read(self.disk)
         self.undisturbed &= self.model.crawls.keys()
         self.prompt.forget()
@@ -384,9 +396,3 @@ class Catalog(RuleBasedStateMachine):
 def _row(rules: Rules, want: int | None) -> tuple[str, int | None]:
     """The policy and the target of a crawl, as the catalog keeps them."""
     return dumps(rules.policy.to_json()), want
-
-
-def _without_tidying(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[Any]]:
-    """A catalog without the mark of the last tidying and without orders to remove files."""
-    meta = [row for row in tables["meta"] if row[0] != "clean_at"]
-    return {**tables, "meta": meta, "doomed": []}

@@ -95,7 +95,7 @@ class Model:
     def judge(self, site_id: str, rules: Rules) -> Ruling:
         """The verdict on what is known: a pure function of claims, measures and policy."""
         known = self.known[site_id]
-        if known.image is None:
+        if known.image is None or known.claims.unavailable is not None:
             return rules.of_claims(known.claims)
         measures = BY_SHA256[known.image].image.measures
         return rules.of_picture(known.claims.from_rung(known.rung), measures)
@@ -104,15 +104,18 @@ class Model:
         """Every work of a crawl that has a verdict of a policy follows another one."""
         states = self.crawls[crawl]
         for site_id, before in states.items():
-            if self.known[site_id].blocked or before not in (*TAKEN, "rejected", "pending"):
+            if self.known[site_id].blocked:
                 continue
-            state = self.judge(site_id, rules).state
-            if state == "accepted" and (
-                before == "pending" or self.known[site_id].image not in stored
-            ):
-                state = "pending"
-            states[site_id] = state
+            if self.judge(site_id, rules).reason == "blocked_content":
+                self._block(site_id)
+            elif before in (*TAKEN, "rejected", "pending"):
+                states[site_id] = self._judged_again(site_id, before, rules, stored)
         self.regroup()
+
+    def _judged_again(self, site_id: str, before: str, rules: Rules, stored: set[str]) -> str:
+        state = self.judge(site_id, rules).state
+        held = self.known[site_id].image in stored
+        return "pending" if state == "accepted" and (before == "pending" or not held) else state
 
     def settled(self, crawl: str, site_id: str, state: str) -> None:
         self.crawls[crawl][site_id] = state

@@ -46,13 +46,14 @@ def sha256_of(name: str, size: int = 100) -> str:
 
 
 class Catalog:
-    """Writes as the engine does, each call one transaction."""
+    """Writes as the engine does, each call one transaction. Begun as a run is: tidied up."""
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.path = workspace / "catalog.db"
         self.db = open_writer(self.path)
         self.store = FileStore(workspace)
+        self.write(lambda db: purge.tidy(db, self.store))
 
     def write(self, work: Work[T]) -> T:
         self.db.execute("BEGIN IMMEDIATE")

@@ -153,13 +153,6 @@ def test_an_exported_copy_that_cannot_be_removed_stops_nothing_and_is_tried_agai
     assert not stuck.exists()
 
 
-def test_a_moved_workspace_still_finds_what_must_go(catalog: Catalog, tmp_path: Path) -> None:
-    path = catalog.store.path(sha256_of("bad"), "png")
-    purge.doom(catalog.db, catalog.store, path.as_posix())
-    ((stored,),) = catalog.rows("SELECT path FROM doomed")
-    assert stored == f"files/{path.parent.parent.name}/{path.parent.name}/{path.name}"
-
-
 # -- rejected bytes ---------------------------------------------------------------------------
 
 

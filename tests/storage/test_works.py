@@ -294,6 +294,18 @@ def test_failed_unavailable_and_blocked_works_are_not_judged_again(catalog: Cata
     assert rejudge(catalog, crawl, lambda work, measures: ACCEPTED) == before
 
 
+@pytest.mark.parametrize("trouble", ["measures", "evidence"])
+def test_a_file_is_kept_only_after_all_that_can_fail(catalog: Catalog, trouble: str) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1"))
+    half = "half \ud800 character"
+    measures = {"odd": {"value": half}} if trouble == "measures" else {}
+    ruling = rejected(measured=half) if trouble == "evidence" else ACCEPTED
+    with pytest.raises(UnicodeEncodeError):
+        catalog.fetched(crawl, "1", "one", ruling=ruling, **measures)
+    assert catalog.files() == set()
+
+
 def test_bytes_that_were_dropped_and_come_back_are_kept_again(catalog: Catalog) -> None:
     crawl = catalog.crawl()
     catalog.page(crawl, candidate("1"))
@@ -333,7 +345,9 @@ def test_a_work_left_out_for_its_claims_is_pending_when_they_are_better(catalog:
     assert catalog.rows("SELECT DISTINCT outcome, reason FROM candidates") == [(None, None)]
 
 
-def test_transient_trouble_is_tried_again_but_not_for_ever(catalog: Catalog) -> None:
+@pytest.mark.parametrize("rungs", [1, 3, 7])
+def test_transient_trouble_is_tried_again_but_not_for_ever(catalog: Catalog, rungs: int) -> None:
+    """However many rungs a run tries."""
     crawl = catalog.crawl()
     catalog.page(crawl, candidate("1"), candidate("2"))
     cut = Ruling("failed", "truncated")
@@ -344,7 +358,7 @@ def test_transient_trouble_is_tried_again_but_not_for_ever(catalog: Catalog) -> 
                 crawl_id=crawl,
                 candidate_id=catalog.id(site_id),
                 ruling=cut,
-                attempts=[(0, "truncated")],
+                attempts=[(rung, "truncated") for rung in range(rungs)],
                 transient=transient,
             )
             catalog.write(work)

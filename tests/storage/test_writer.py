@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from storage import purge
 from storage.database import open_reader
 from storage.errors import NewerCatalog, NoSpace, StorageError
 from storage.writer import GROUP, QUEUE, Writer
@@ -220,6 +221,31 @@ async def test_a_transaction_that_cannot_even_be_rolled_back_leaves_the_writer_a
         await writer.do(spoiled)
     with pytest.raises(StorageError):
         await writer.do(insert(2))
+
+
+@pytest.mark.parametrize("fails", ["request", "commit", "nothing"])
+async def test_the_store_is_not_marked_clean_after_anything_was_undone(
+    tmp_path: Path, fails: str
+) -> None:
+    """A file that was adopted meanwhile may have stayed without its row."""
+
+    def fail(db: sqlite3.Connection) -> None:
+        if fails == "request":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if fails == "commit":
+            db.execute("ROLLBACK")
+
+    writer = Writer(tmp_path / "catalog.db")
+    await writer.start()
+    try:
+        await asyncio.gather(writer.do(fail), return_exceptions=True)
+        await writer.do(purge.mark_clean)
+        marks = await writer.do(
+            lambda db: db.execute("SELECT 1 FROM meta WHERE key = 'clean_at'").fetchall()
+        )
+    finally:
+        await writer.close()
+    assert len(marks) == (fails == "nothing")
 
 
 async def test_a_reader_does_not_hold_up_the_end_and_the_log_is_folded_in_later(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crawler.adapters.base import ApiStatus, Http
@@ -16,6 +16,8 @@ PAGE = 200
 WINDOW = 1_000_000
 """Ids looked at per request where a whole search takes the site's database too long."""
 WINDOW_PAGE = 100
+SPARE = 20
+"""Posts more than asked for that a page may have: a site in error is not to cost us more."""
 TOP = 2_147_483_647
 """Above every id (they are 32-bit integers): the first page is asked like every other, because a
 page without a keyset is ordered by date where the search has a ``date:`` or ``age:``."""
@@ -82,7 +84,7 @@ class Listing:
             found = await self._ask(at, top, low, WINDOW_PAGE)
         except ApiStatus as error:
             raise (meaning(error) if error.status == 500 else error) from error
-        if len(found) == WINDOW_PAGE:
+        if len(found) >= WINDOW_PAGE:
             return found, self._after(at, found, top, ended=False)
         after = self._after(at, found, top, ended=low == at.floor)
         return found, after if after.below is None else replace(after, below=low + 1)
@@ -94,17 +96,23 @@ class Listing:
             "limit": str(limit),
             "only": ONLY,
         }
-        found = rows(await self._http.get_json(self._url, params), "posts.json")
+        found = await self._rows(params, limit)
         nothing_new = at.floor > 0 and at.below == TOP
         if not found and not nothing_new:
             # The site has been seen to list nothing once where there is more.
-            found = rows(await self._http.get_json(self._url, params), "posts.json")
+            found = await self._rows(params, limit)
+        return found
+
+    async def _rows(self, params: Mapping[str, str], limit: int) -> Sequence[Json]:
+        found = rows(await self._http.get_json(self._url, params), "posts.json")
+        if len(found) > limit + SPARE:
+            raise BadAnswer(f"posts.json lists {len(found)} posts: {limit} were asked for")
         return found
 
     async def _newest(self) -> int:
         """The newest id of all, from which windows are counted."""
         params = {"page": f"b{TOP}", "limit": "1", "only": "id"}
-        found = rows(await self._http.get_json(self._url, params), "posts.json")
+        found = await self._rows(params, 1)
         return (post_id(found[0]) or 0) if found else 0
 
     def _after(self, at: Position, found: Sequence[Json], below: int, *, ended: bool) -> Position:

@@ -13,6 +13,7 @@ import pytest
 
 from crawler.demo.site import DemoSite
 from tests.crawler.cli.conftest import Spawn, Trawl
+from tests.scenarios.plugin import install
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -252,3 +253,27 @@ def test_resume_names_what_it_does_not_find(trawl: Trawl, empty_workspace: Path)
     assert "starts with 'abc'" in trawl("resume", "abc", "-w", empty_workspace).err
     assert trawl("resume", "abc", "--all", "-w", empty_workspace).code == 2
     assert trawl("resume", "-w", "nowhere").code == 2
+
+
+GONE = """
+from crawler.adapters.folder import Folder
+
+class Gone(Folder):
+    name = "gone"
+"""
+
+
+def test_resume_all_tells_of_a_crawl_whose_source_is_gone_and_goes_on(
+    trawl: Trawl, tmp_path: Path, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert trawl("crawl", "danbooru", "cirno", "--max-time", "0.001", "--want", 2, "-q").code == 7
+    install(tmp_path / "plugin", "gonesource", GONE, "[trawl.adapters]\ngone = gonesource:Gone\n")
+    with monkeypatch.context() as installed:
+        installed.syspath_prepend(str(tmp_path / "plugin"))
+        assert trawl("crawl", "gone", tmp_path / "plugin", "--max-time", "0.001", "-q").code == 7
+    result = trawl("resume", "--all", "--json")
+    assert result.code == 2
+    assert json.loads(result.out)["accepted"] == 2
+    assert re.search(r"^warning: crawl \w+ \(gone .*cannot be resumed: ", result.err, re.MULTILINE)
+    assert result.err.splitlines()[-1].endswith("[E_USAGE]")
+    assert trawl("resume").code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,16 @@ class Names:
     """Answers ``getaddrinfo`` for some names; all others, and addresses, go to the system.
 
     A name's answers are addresses; a list of lists is one answer after the other, the last stays.
+    ``delays`` are the seconds that some spellings take.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, known: Mapping[str, Answers]) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        known: Mapping[str, Answers],
+        delays: Mapping[str, float] | None = None,
+    ) -> None:
+        self._delays = delays or {}
         self._known = {name: _plan(answers) for name, answers in known.items()}
         self._genuine = socket.getaddrinfo
         self.asked: list[str] = []
@@ -25,6 +33,7 @@ class Names:
 
     def _answer(self, host: Any, port: Any, *rest: Any, **options: Any) -> Any:
         self.asked.append(host)
+        time.sleep(self._delays.get(host, 0.0))
         plan = self._known.get(str(host).rstrip(".").lower())
         if plan is None:
             return self._genuine(host, port, *rest, **options)

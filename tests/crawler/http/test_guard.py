@@ -20,6 +20,8 @@ from crawler.http.guard import (
     GuardedResolver,
     allowed,
     host_of,
+    pair_of,
+    shown_host,
 )
 from tests.crawler.http.server import Server, reply
 from tests.crawler.http.transports import KINDS, client_of, made
@@ -199,19 +201,19 @@ class Names(AbstractResolver):
     "addresses", [("8.8.8.8", "127.0.0.1"), ("127.0.0.1", "8.8.8.8"), ("::1",), ("8.8.8.8", "::1")]
 )
 async def test_one_private_answer_spoils_a_name(addresses: tuple[str, ...]) -> None:
-    resolver = GuardedResolver(Guard(), 1.0, Names(*addresses))
+    resolver = GuardedResolver(Guard(), Names(*addresses))
     with pytest.raises(OSError, match="not public"):
         await resolver.resolve("example.org", 80)
 
 
 async def test_a_name_with_public_answers_resolves() -> None:
-    resolver = GuardedResolver(Guard(), 1.0, Names("8.8.8.8", "2606:4700::1111"))
+    resolver = GuardedResolver(Guard(), Names("8.8.8.8", "2606:4700::1111"))
     answers = await resolver.resolve("example.org", 80)
     assert [answer["host"] for answer in answers] == ["8.8.8.8", "2606:4700::1111"]
 
 
 async def test_an_allowed_address_does_not_open_the_door_to_other_names() -> None:
-    resolver = GuardedResolver(Guard({"127.0.0.1:80"}), 1.0, Names("127.0.0.1"))
+    resolver = GuardedResolver(Guard({"127.0.0.1:80"}), Names("127.0.0.1"))
     with pytest.raises(OSError, match="not public"):
         await resolver.resolve("rebinding.example.org", 80)
 
@@ -267,9 +269,44 @@ def test_urls_of_the_web_are_fine(url: str) -> None:
     assert Guard().check_url(url).scheme in ("http", "https")
 
 
-def test_one_host_has_one_name_for_politeness() -> None:
-    spellings = ("http://Example.org/", "http://example.org./a", "http://EXAMPLE.org:80/")
-    assert {host_of(Guard().check_url(url)) for url in spellings} == {"example.org:80"}
+@pytest.mark.parametrize(
+    ("host", "spellings"),
+    [
+        (
+            "example.org:443",
+            "http://Example.org/ https://example.org./a http://EXAMPLE.org:80/"
+            " https://example.org http://example.org:443/ https://example.org:80/",
+        ),
+        (
+            "[2606:4700::1]:443",
+            "http://[2606:4700::1]/ https://[2606:4700:0::1]/ https://[2606:4700:0:0:0:0:0:1]/",
+        ),
+        ("93.184.216.34:443", "http://93.184.216.34/ https://93.184.216.34/"),
+    ],
+)
+def test_one_host_has_one_name_for_politeness(host: str, spellings: str) -> None:
+    assert {host_of(Guard().check_url(url)) for url in spellings.split()} == {host}
+
+
+def test_servers_on_other_ports_are_hosts_of_their_own() -> None:
+    guard = Guard({"localhost:3000", "localhost:3001"})
+    urls = ("http://localhost:3000/", "http://localhost:3001/", "http://localhost/")
+    assert len({host_of(guard.check_url(url)) for url in urls}) == 3
+
+
+def test_the_allow_list_tells_http_and_https_apart() -> None:
+    url = Guard().check_url("http://[::1]/")
+    assert (host_of(url), pair_of(url)) == ("[::1]:443", "[::1]:80")
+    guard = Guard({pair_of(url)})
+    guard.check_literal("::1", 80)
+    with pytest.raises(OSError, match="not public"):
+        guard.check_literal("::1", 443)
+
+
+def test_messages_name_a_port_only_where_it_is_unusual() -> None:
+    assert shown_host("example.org:443") == "example.org"
+    assert shown_host("localhost:3000") == "localhost:3000"
+    assert shown_host("localhost:4443") == "localhost:4443"
 
 
 def test_an_allowed_pair_may_use_an_unusual_port() -> None:

@@ -201,3 +201,24 @@ async def test_an_error_in_the_smallest_of_chunks_holds_up_nobody(
             await http.fetch(Rung(server.url("/busy")), tmp_path / "file")
     assert told.value.reason == "http_5xx"
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+@pytest.mark.parametrize("piece", ["HTTP/1.1 103 Early Hints\r\n\r\n", "A: 1\r\n"])
+async def test_a_head_without_end_is_given_up_after_the_read_timeout(
+    server: Server, tmp_path: Path, transport: str, piece: str
+) -> None:
+    async def dripping(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" if piece.startswith("A") else b"")
+        while not writer.is_closing():
+            writer.write(piece.encode())
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    url = server.on("/a.png", dripping)
+    began = time.monotonic()
+    async with opened(server, transport=transport, read_timeout=0.4) as http:
+        with pytest.raises(FetchError) as told:
+            await http.fetch(Rung(url), tmp_path / "file")
+    assert told.value.reason == "timeout"
+    assert 0.4 <= time.monotonic() - began < 1.2

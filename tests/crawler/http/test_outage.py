@@ -228,3 +228,23 @@ async def test_second_tries_wait_for_their_share_and_hold_nothing(
         with pytest.raises(FetchError, match="HTTP 408"):
             await asyncio.wait_for(failing, 2.0)
     assert len(server.asked("/bad")) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(json_reply('[{"'), id="cut JSON"),
+        pytest.param(reply(b"<!doctype html><p>", kind="text/html"), id="a web page"),
+        pytest.param(json_reply("[", status=503), id="503"),
+    ],
+)
+async def test_answers_that_are_none_use_the_same_budget(server: Server, answer: bytes) -> None:
+    url = server.on("/posts.json", answer)
+    few = {"retry_share": 0.0, "retry_floor": 1.0, "breaker_after": 1000}
+    async with opened(server, **few) as http:
+        asking = [asyncio.create_task(http.get_json(url)) for _ in range(5)]
+        await asyncio.sleep(0.6)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    assert len(server.ledger) == 5 + 1

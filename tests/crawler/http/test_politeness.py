@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 import pytest
 
 from crawler.errors import RateLimited
-from crawler.http.politeness import Cooldowns, Politeness
+from crawler.http.politeness import FORGET_EVERY, Cooldowns, Politeness
+from crawler.http.retry import Trouble
 from crawler.site import Net
 from crawler.stats import Stats
 from storage.hosts import HostCooldowns
 
-HOST = "example.org:443"
+HOST, SHOWN = "example.org:443", "example.org"
 FAST = 1e6
 
 
@@ -90,8 +93,8 @@ async def test_a_cool_down_holds_every_worker_of_the_host_and_is_reported() -> N
         asked = time.monotonic()
     told = time.monotonic()
     await politeness.refused(HOST, 0.3, "HTTP 429", asked_at=asked)
-    assert stats.waiting[HOST][0] == "HTTP 429"
-    assert stats.waiting[HOST][1] == pytest.approx(told + 0.3, abs=0.05)
+    assert stats.waiting[SHOWN][0] == "HTTP 429"
+    assert stats.waiting[SHOWN][1] == pytest.approx(told + 0.3, abs=0.05)
     starts: list[float] = []
 
     async def worker() -> None:
@@ -101,7 +104,7 @@ async def test_a_cool_down_holds_every_worker_of_the_host_and_is_reported() -> N
     await asyncio.gather(*(worker() for _ in range(8)))
     assert min(starts) - told >= 0.3
     assert stats.waiting == {}
-    assert heard == [{"type": "waiting", "host": HOST, "reason": "HTTP 429", "seconds": 0.3}]
+    assert heard == [{"type": "waiting", "host": SHOWN, "reason": "HTTP 429", "seconds": 0.3}]
 
 
 async def test_refusals_without_a_time_double_once_per_round_and_start_anew_after_success() -> None:
@@ -129,7 +132,7 @@ async def test_longer_than_we_wait_is_an_error_that_names_host_and_time() -> Non
         asked = time.monotonic()
     await politeness.refused(HOST, 3e8, "HTTP 503", asked_at=asked)
     began = time.monotonic()
-    with pytest.raises(RateLimited, match=rf"{HOST}.*20\d\d-\d\d-\d\d \d\d:\d\d.*HTTP 503"):
+    with pytest.raises(RateLimited, match=rf"^{SHOWN} asks.*20\d\d-\d\d-\d\d \d\d:\d\d.*HTTP 503"):
         async with politeness.slot(HOST, FAST, 1):
             pass
     assert time.monotonic() - began < 1.0
@@ -210,3 +213,58 @@ async def test_a_host_that_refuses_again_after_its_own_time_is_left_alone_for_lo
         async with politeness.slot(HOST, FAST, 1):
             await politeness.refused(HOST, seconds, "HTTP 429", asked_at=time.monotonic())
     assert told == [0.1, 0.2, 0.4]
+
+
+# Forgetting
+
+
+async def asked_once(politeness: Politeness, first: int, last: int) -> None:
+    for number in range(first, last):
+        async with politeness.slot(f"h{number}.example:443", FAST, 4):
+            pass
+
+
+async def test_thousands_of_hosts_do_not_stay_in_memory() -> None:
+    politeness = polite()
+    await asked_once(politeness, 0, 100)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        await asked_once(politeness, 100, 10_100)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_hosts_of_whom_something_is_known_are_not_forgotten() -> None:
+    politeness = polite(breaker_after=1, cooldown_first=30.0)
+    async with politeness.slot("refusing:443", FAST, 4):
+        await politeness.refused("refusing:443", 50.0, "HTTP 429", asked_at=time.monotonic())
+    for host, trouble in (
+        ("down:443", Trouble("http_5xx", transient=True)),
+        ("tried:443", Trouble("truncated", transient=True)),
+    ):
+        with pytest.raises(Trouble) as told:
+            async with politeness.slot(host, FAST, 4):
+                raise trouble
+        await politeness.second_try(told.value)
+    async with politeness.slot("paced:443", 0.01, 4):
+        pass
+    async with politeness.slot("held:443", FAST, 4):
+        await asked_once(politeness, 0, 5 * FORGET_EVERY)
+        kept = set(politeness._hosts)
+        assert kept >= {"refusing:443", "down:443", "tried:443", "paced:443", "held:443"}
+        assert len(kept) < 2 * FORGET_EVERY
+
+
+async def test_a_host_that_was_forgotten_is_no_longer_said_to_be_waited_for() -> None:
+    stats = Stats()
+    politeness = polite(stats)
+    async with politeness.slot(HOST, FAST, 4):
+        await politeness.refused(HOST, 0.01, "HTTP 429", asked_at=time.monotonic())
+        politeness.served(HOST)
+    assert SHOWN in stats.waiting
+    await asyncio.sleep(0.02)
+    await asked_once(politeness, 0, 2 * FORGET_EVERY)
+    assert stats.waiting == {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.http import replies
 
@@ -65,11 +67,60 @@ def test_ordinary_trouble_is_no_challenge(
         (["max-image-preview: large, noai"], "noai"),
         (["unavailable_after: 25 Jun 2030 15:00:00 GMT, noai"], "noai"),
         (["noaimless, noindexed"], None),
+        (["unavailable_after: Sat, 25 Jun 2027 15:00:00 GMT, noai"], "noai"),
+        (["unavailable_after: 2027-06-25T15:00:00+00:00, noindex"], "noindex"),
+        (["max-image-preview=none"], None),
+        (["max-image-preview: none, none"], "noindex"),
+        (["nocache: 1, noai"], "noai"),
+        (["noai;noimageai"], "noai"),
+        (["noindex noai"], "noai"),
+        (["nofollow:noai"], "noai"),
+        (["robots: noai"], "noai"),
+        (["https://example.org/policy: noai"], "noai"),
+        (["trawl/0.1.0: noai"], "noai"),
+        (["otherbot/2.0: nofollow, trawl/0.1.0 : noai"], "noai"),
+        (["otherbot: trawl: noai"], "noai"),
+        (["Other-Bot/2.0 : noai"], None),
+        (["otherbot: noindex, nocache: 1, noai"], None),
+        (["otherbot: noindex", "noai"], "noai"),
     ],
 )
 def test_owners_can_keep_files_out_of_sets(values: list[str], reason: str | None) -> None:
     headers = httpx.Headers([("X-Robots-Tag", value) for value in values])
     assert replies.keeps_out(headers) == reason
+
+
+SAID = (
+    *("nofollow", "max-snippet: 5", "max-image-preview: none", "nocache: 1", "notranslate", "all"),
+    *("unavailable_after: Sat, 25 Jun 2027 15:00:00 GMT", "*: nofollow", "trawl/0.1.0: nofollow"),
+    *("https://example.org/policy", "index", "", " ", "tdm-reservation: 1", "25: 00"),
+)
+"""What an owner may say besides, none of which names another crawler."""
+said = st.lists(st.sampled_from(SAID), max_size=4)
+marked = st.sampled_from(sorted(replies.KEPT_OUT))
+
+
+@given(said, marked, said, st.sampled_from([",", ", ", ";", " ; ", ",\t"]), st.booleans())
+def test_an_owners_word_counts_wherever_it_stands(
+    before: list[str], word: str, after: list[str], between: str, loud: bool
+) -> None:
+    value = between.join([*before, word, *after])
+    headers = httpx.Headers([("X-Robots-Tag", value.upper() if loud else value)])
+    assert replies.keeps_out(headers) == replies.KEPT_OUT[word]
+
+
+@given(said, st.sampled_from(["otherbot", "GPTBot", "Other-Bot/2.1", "google.extended"]), marked)
+def test_what_is_said_to_another_crawler_is_not_said_to_us(
+    before: list[str], name: str, word: str
+) -> None:
+    value = ", ".join([*before, f"{name}: {word}", "nofollow", word])
+    assert replies.keeps_out(httpx.Headers([("X-Robots-Tag", value)])) is None
+
+
+@given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=200))
+def test_any_value_of_the_header_can_be_read(value: str) -> None:
+    headers = httpx.Headers([(b"x-robots-tag", value.encode("latin-1"))])
+    assert replies.keeps_out(headers) in (None, "noai", "noindex")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import hashlib
 import random
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from crawler.errors import FetchError
+from crawler.http.resume import Part
 from crawler.http.session import Session, SiteHttp
 from crawler.site import Net, Site
 from crawler.stats import Stats
@@ -356,3 +358,30 @@ async def test_somebody_elses_file_is_neither_gone_on_with_nor_removed(
         with pytest.raises(FileExistsError):
             await http.fetch(Rung(url), into)
     assert into.read_bytes() == FIRST[:1_000_000]
+
+
+async def test_a_file_is_closed_though_every_thread_is_busy(into: Path) -> None:
+    part, written, files = Part(into, 10), asyncio.Event(), []
+
+    async def write() -> None:
+        with part:
+            async with part.writing() as file:
+                await file.write(b"x" * 10)
+                files.append(file._file)
+                written.set()
+                await asyncio.Event().wait()
+
+    writing = asyncio.create_task(write())
+    await written.wait()
+    released = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(released.wait, 5.0)) for _ in range(64)]
+    await asyncio.sleep(0.05)
+    writing.cancel()
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(writing, 1.0)
+        assert files[0].closed
+        assert not into.exists()
+    finally:
+        released.set()
+        await asyncio.gather(*busy)

@@ -108,6 +108,18 @@ async def test_a_refusal_that_names_no_time_is_met_with_our_own(
     assert 0.3 <= second - first < 1.3
 
 
+@pytest.mark.parametrize("lines", [("Retry-After: 1",) * 2, ("Retry-After: 0.6",)])
+async def test_a_time_said_twice_or_with_a_fraction_is_obeyed(
+    tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    head = "\r\n".join(("HTTP/1.1 429 Later", *lines, "Content-Length: 0", "", ""))
+    async with Server() as server, opened(server, cooldown_first=0.05) as http:
+        url = server.on("/a.png", head.encode(), reply(PNG))
+        await http.fetch(Rung(url), tmp_path / "a")
+    first, second = (asked.at for asked in server.ledger)
+    assert 1.0 <= second - first < 2.0
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -107,6 +107,35 @@ async def test_an_interrupted_look_for_new_posts_goes_on_where_it_stopped() -> N
     assert ids(rest) == list(range(199, 99, -1))
 
 
+@pytest.mark.parametrize("windowed", [False, True])
+async def test_a_page_of_far_more_posts_than_were_asked_for_is_a_bad_answer(windowed: bool) -> None:
+    def respond(path: str, params: dict[str, str]) -> Answer:
+        if windowed and params["limit"] == "200":
+            return 500, {"success": False, "error": "ActiveRecord::QueryCanceled"}
+        if params["only"] == "id":
+            return 200, [{"id": 9_000}]
+        return 200, [{"id": number} for number in range(8_000, 1_000, -1)]
+
+    with pytest.raises(BadAnswer, match="lists 7000 posts"):
+        await walk(respond)
+
+
+async def test_a_page_of_a_few_posts_more_than_were_asked_for_loses_nothing() -> None:
+    def generous(path: str, params: dict[str, str]) -> Answer:
+        below = int(params["page"].removeprefix("b"))
+        most = int(params["limit"]) + 7
+        return 200, [a_post(number) for number in range(min(below - 1, 500), 0, -1)[:most]]
+
+    def slow(path: str, params: dict[str, str]) -> Answer:
+        if params["limit"] == "200":
+            return 500, {"success": False, "error": "ActiveRecord::QueryCanceled"}
+        return generous(path, params)
+
+    for respond in (generous, slow):
+        pages, _ = await walk(respond)
+        assert ids(pages) == list(range(500, 0, -1))
+
+
 async def test_a_search_too_slow_for_the_database_is_asked_in_windows_of_ids() -> None:
     numbers = [3, 999_000, 1_000_500, 2_400_000, 2_400_001, 4_700_000]
     pages, site = await walk(Posts.numbered(numbers, slow=1_000_001).respond)
