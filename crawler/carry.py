@@ -143,7 +143,11 @@ class Carrier:
             if error.reason == OUT_OF_DESCRIPTORS:
                 raise
             if error.reason == "challenge":
-                raise ChallengePage(str(error), hint=error.hint) from error
+                raise ChallengePage(
+                    f"{work.candidate.site}: a file is answered by a challenge page, the site does"
+                    f" not want us now ({error})",
+                    hint="try later: the same command goes on; trawl never solves challenges",
+                ) from error
             return await self.fail(work, error, ladder.tried)
         return await self._commit(work, got)
 
@@ -206,16 +210,14 @@ class Carrier:
 
     async def _forget_blocked(self, candidate: Candidate, ruling: Ruling) -> None:
         if ruling.reason == "blocked_content":
-            await self.tools.writer.do(
-                lambda db: listing.read_again(db, self.tools.store, candidate, ruling)
-            )
+            await self.tools.writer.do(lambda db: listing.read_again(db, candidate, ruling))
 
     async def keep_budget(self) -> None:
         """Drop old rejected bytes now and then, not only at the end of a run of many days."""
         if self._rejected > max(MIN_DROP, self.tools.rejected_budget // 20):
             self._rejected = 0
             await self.tools.writer.do(
-                lambda db: purge.drop_rejected(db, self.tools.store, self.tools.rejected_budget)
+                lambda db: purge.drop_rejected(db, self.tools.rejected_budget)
             )
 
     async def _commit_picture(self, work: Work, got: Acquired, ruling: Ruling) -> list[Settled]:
@@ -277,9 +279,7 @@ class Carrier:
             # One work that the site will not tell of again is no reason to end the run.
             raise FetchError("not_read_again", str(error)) from error
         ruling = self.request.rules.of_claims(again)
-        await self.tools.writer.do(
-            lambda db: listing.read_again(db, self.tools.store, again, ruling)
-        )
+        await self.tools.writer.do(lambda db: listing.read_again(db, again, ruling))
         if ruling.state != "pending":
             raise Withdrawn(ruling)
         settled = await self._settle_held(work, again, None)

@@ -10,7 +10,7 @@ from crawler.carry import Tools
 from crawler.errors import BadAnswer, LimitReached, NoSpace, StorageError, TrawlError
 from crawler.listing import Aside
 from crawler.verdicts import Rules
-from storage import crawls, purge, stream
+from storage import crawls, purge, stream, works
 from storage.disk import in_our_words
 from storage.reasons import reasons
 from storage.records import Row
@@ -19,13 +19,21 @@ EndState = Literal["finished", "stopped", "failed"]
 
 
 async def note_end(
-    tools: Tools, crawl_id: str, state: EndState, error: Exception | None
+    tools: Tools,
+    crawl_id: str,
+    state: EndState,
+    error: Exception | None,
+    doubtful: Sequence[int] = (),
 ) -> tuple[list[Row], TrawlError | None]:
-    """Note how a run ended; returns the table of reasons, and what kept it from being noted."""
+    """Note how a run ended; returns the table of reasons, and what kept it from being noted.
+
+    ``doubtful`` works failed for what may be the source's trouble: the next run tries them again.
+    """
 
     def note(db: sqlite3.Connection) -> list[Row]:
         crawls.update(db, crawl_id, state=state, note=str(error) if error else None)
-        purge.drop_rejected(db, tools.store, tools.rejected_budget)
+        works.doubt(db, doubtful)
+        purge.drop_rejected(db, tools.rejected_budget)
         rows = reasons(db, crawl_id)
         if state == "finished" and not stream.told_finished(db, crawl_id):
             counts = {f"{r.state}:{r.reason}" if r.reason else r.state: r.count for r in rows}

@@ -110,7 +110,8 @@ class Engine:
             self._error, self._crawl.spec.site, self._lister.aside, reached=self._frontier.reached
         )
         state = self._state()
-        rows, trouble = await note_end(tools, self._crawl.id, state, self._error)
+        doubtful = self._streak.doubtful
+        rows, trouble = await note_end(tools, self._crawl.id, state, self._error, doubtful)
         self._error = self._error or trouble
         for line in (*warnings, *broken_filters(self.request.rules)):
             self.teller.warn(line)
@@ -302,7 +303,7 @@ class Engine:
 
     async def _commit(self, partition: int, page: Page | None) -> pages.Committed:
         tools, rules = self._tools, self.request.rules
-        return await pages.commit(tools.writer, tools.store, self._crawl.id, rules, partition, page)
+        return await pages.commit(tools.writer, self._crawl.id, rules, partition, page)
 
     async def _listed(self, done: pages.Committed, page: Page | None) -> None:
         """Count and tell what a committed page changed."""

@@ -44,7 +44,9 @@ async def execute(path: Path, settings: Settings, site: Site, engine: Engine) ->
         with in_our_words(path):
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(EngineLock(path))
-            writer, store = await _catalog(path, stack)
+            writer, store, strays = await _catalog(path, stack)
+        if strays:
+            engine.teller.warn(purge.strays_told(strays))
         at_once, settings = _as_descriptors_allow(settings, engine)
         rules = engine.request.rules
         inspector = Inspector(
@@ -69,13 +71,15 @@ async def execute(path: Path, settings: Settings, site: Site, engine: Engine) ->
             listing_waits=_listing_waits(settings),
         )
         summary = await engine.run(tools)
-        if not isinstance(summary.error, StorageError):  # a failed commit may leave a file
+        if not isinstance(summary.error, StorageError):  # on a full disk there is no room for it
             await writer.do(purge.mark_clean)
         return summary
 
 
-async def _catalog(path: Path, stack: AsyncExitStack) -> tuple[Writer, FileStore]:
-    """The catalog and the files of a workspace, cleared of what a killed run left."""
+async def _catalog(path: Path, stack: AsyncExitStack) -> tuple[Writer, FileStore, int]:
+    """The catalog and the files of a workspace, cleared of what a killed run left; how many files
+    were set aside, since the catalog does not know them.
+    """
     writer = Writer(
         path / workspace.CATALOG,
         checkpoint=True,
@@ -85,8 +89,7 @@ async def _catalog(path: Path, stack: AsyncExitStack) -> tuple[Writer, FileStore
     await writer.start()  # first: a newer catalog is left with all that is beside it
     stack.push_async_callback(writer.close)
     store = FileStore(path)
-    await writer.do(lambda db: purge.tidy(db, store))
-    return writer, store
+    return writer, store, await writer.do(lambda db: purge.tidy(db, store))
 
 
 def _as_descriptors_allow(settings: Settings, engine: Engine) -> tuple[int, Settings]:

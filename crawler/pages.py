@@ -11,7 +11,6 @@ from crawler.adapters.base import Page
 from crawler.listing import BAD_ENTRY
 from crawler.verdicts import Rules
 from storage import candidates, crawls, listing, works
-from storage.files import FileStore
 from storage.records import Candidate, Ruling
 from storage.states import Settled
 from storage.writer import Writer
@@ -33,7 +32,7 @@ class Committed:
 
 
 async def commit(
-    writer: Writer, store: FileStore, crawl_id: str, rules: Rules, partition: int, page: Page | None
+    writer: Writer, crawl_id: str, rules: Rules, partition: int, page: Page | None
 ) -> Committed:
     """Record a page and its cursor in one transaction; None is the end of its partition.
 
@@ -51,7 +50,7 @@ async def commit(
     def record(
         db: sqlite3.Connection, listed: Sequence[tuple[Candidate, Ruling]], dropped: Counter[str]
     ) -> Committed:
-        settled = listing.commit_page(db, store, crawl_id, partition, listed, page.cursor, dropped)
+        settled = listing.commit_page(db, crawl_id, partition, listed, page.cursor, dropped)
         return Committed(settled, *works.counts(db, crawl_id))
 
     def commit(db: sqlite3.Connection) -> Committed:
@@ -61,7 +60,7 @@ async def commit(
             return record(db, listed, dropped)
         except _NONSENSE:
             db.execute("ROLLBACK TO page")
-            sound = [_sound(db, store, *one) for one in listed]
+            sound = [_sound(db, *one) for one in listed]
             if None in sound:
                 dropped[BAD_ENTRY] += sound.count(None)
             return record(db, [one for one in sound if one is not None], dropped)
@@ -73,23 +72,21 @@ async def commit(
 
 
 def _sound(
-    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
+    db: sqlite3.Connection, candidate: Candidate, ruling: Ruling
 ) -> tuple[Candidate, Ruling] | None:
     """A work as it can be recorded: as it is, else by its id alone; None where not even that."""
-    if _can_be_recorded(db, store, candidate, ruling):
+    if _can_be_recorded(db, candidate, ruling):
         return candidate, ruling
     bare = Candidate(candidate.site, candidate.origin, candidate.site_id, unavailable=BAD_ENTRY)
     told = ruling if ruling.reason == "blocked_content" else Ruling("unavailable", BAD_ENTRY)
-    return (bare, told) if _can_be_recorded(db, store, bare, told) else None
+    return (bare, told) if _can_be_recorded(db, bare, told) else None
 
 
-def _can_be_recorded(
-    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
-) -> bool:
+def _can_be_recorded(db: sqlite3.Connection, candidate: Candidate, ruling: Ruling) -> bool:
     db.execute("SAVEPOINT entry")
     try:
         candidates.name_tags(db, (candidate,))
-        listing.record_work(db, store, candidate, ruling)
+        listing.record_work(db, candidate, ruling)
     except _NONSENSE:
         return False
     finally:

@@ -21,6 +21,8 @@ class Streak:
     trouble: str | None = None
     members: list[int] = field(default_factory=list)
     """Who it came from, as far as told."""
+    doubtful: list[int] = field(default_factory=list)
+    """Whose trouble stopped the run: it says more of the source than of them."""
 
     def after(self, trouble: str | None, who: int = 0) -> BadAnswer | None:
         """Note how the next one ended (None: well); returns what stops the run, if any."""
@@ -30,6 +32,7 @@ class Streak:
         self.members.append(who)
         if trouble is None or len(self.members) < SOURCE_TROUBLE:
             return None
+        self.doubtful = self.members
         return BadAnswer(f"{SOURCE_TROUBLE} {self.what} in a row failed with {trouble}")
 
 

@@ -14,6 +14,9 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
+from filters.exif import UPRIGHT
+from filters.exif import orientation as exif_orientation
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_PRIVATE = (0xE1, 0xED)
 """APP1 (EXIF, XMP) and APP13 (IPTC)."""
@@ -73,14 +76,12 @@ def is_private(image: Image.Image) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except MemoryError:
-        raise
-    except Exception:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense.
+
+    As the catalog has it, from the file's EXIF alone: not from XMP, which Pillow would look into.
+    """
+    exif = image.info.get("exif")
+    return exif_orientation(exif) if isinstance(exif, bytes) else UPRIGHT
 
 
 def without_private(data: bytes, format: str) -> bytes:

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from storage import stream
 from storage.candidates import name_tags, record
-from storage.files import FileStore
 from storage.purge import drop_unused_tags
 from storage.records import Candidate, Json, Ruling, State
 from storage.rows import dumps
@@ -20,7 +19,6 @@ from storage.states import BLOCKED, Settled, evidence, forget_picture, settle
 
 def commit_page(
     db: sqlite3.Connection,
-    store: FileStore,
     crawl_id: str,
     partition: int,
     listed: Sequence[tuple[Candidate, Ruling]],
@@ -41,7 +39,7 @@ def commit_page(
     for candidate, ruling in listed:
         known, before = _met(db, crawl_id, candidate)
         told = _told(db, candidate)
-        candidate_id, replaced = record_work(db, store, candidate, ruling)
+        candidate_id, replaced = record_work(db, candidate, ruling)
         ruling = _standing(db, candidate_id, ruling)
         purged = purged or (known and ruling == BLOCKED)
         if before is None:
@@ -79,9 +77,7 @@ def _was_claimed(db: sqlite3.Connection, candidate_id: int, before: State) -> bo
     return before == "rejected" and row["image"] is None
 
 
-def record_work(
-    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
-) -> tuple[int, bool]:
+def record_work(db: sqlite3.Connection, candidate: Candidate, ruling: Ruling) -> tuple[int, bool]:
     """Write what the source now says of a work. Returns its id and whether its file was replaced;
     then its old picture is forgotten.
     """
@@ -95,13 +91,11 @@ def record_work(
     return candidate_id, replaced
 
 
-def read_again(
-    db: sqlite3.Connection, store: FileStore, candidate: Candidate, ruling: Ruling
-) -> None:
+def read_again(db: sqlite3.Connection, candidate: Candidate, ruling: Ruling) -> None:
     """Record what the source says of one work that was read again."""
     if ruling.reason != "blocked_content":
         name_tags(db, (candidate,))
-    candidate_id, _ = record_work(db, store, candidate, ruling)
+    candidate_id, _ = record_work(db, candidate, ruling)
     if _is_blocked(db, candidate_id):
         drop_unused_tags(db)
 

@@ -243,7 +243,7 @@ def _clean_at(db: sqlite3.Connection) -> float:
     return float(row["value"]) if row else 0.0
 
 
-def drop_rejected(db: sqlite3.Connection, store: FileStore, budget: int) -> int:
+def drop_rejected(db: sqlite3.Connection, budget: int) -> int:
     """Drop the oldest bytes that no crawl accepts until at most ``budget`` bytes of them are kept.
 
     Rows and measures stay: a changed policy can still judge them. Returns the bytes dropped.

@@ -247,6 +247,15 @@ def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -
     return cursor.rowcount
 
 
+def doubt(db: sqlite3.Connection, candidate_ids: Iterable[int]) -> None:
+    """Take the last trouble of works for transient: :func:`reopen` gives them their next try."""
+    db.executemany(
+        "UPDATE attempts SET outcome = 'transient' WHERE id ="
+        " (SELECT max(id) FROM attempts WHERE candidate_id = ?)",
+        ((candidate_id,) for candidate_id in candidate_ids),
+    )
+
+
 def count(db: sqlite3.Connection, crawl_id: str) -> int:
     """How many works a crawl has met."""
     row = db.execute("SELECT count(*) FROM works WHERE crawl_id = ?", (crawl_id,)).fetchone()

@@ -137,6 +137,9 @@ class Tunnels(httpcore.AsyncNetworkBackend):
             raise ProxyFailed(f"{self._proxy}: {error}") from error
         except (httpcore.ProtocolError, httpcore.NetworkError) as error:
             raise ProxyFailed(f"{self._proxy} does not answer as a proxy does") from error
+        except asyncio.CancelledError:
+            await connection.aclose()  # it closes itself, but not from its first moment on
+            raise
         if 200 <= response.status < 300:
             stream: httpcore.AsyncNetworkStream = response.extensions["network_stream"]
             return stream

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpcore
 import httpx
 
 from crawler.http.backend import GuardedBackend
+from crawler.http.connections import Connections
 from crawler.http.guard import Blocked, BlockedAddress, Guard
 from crawler.http.proxy import Proxy, Tunnels
 
 MOST_CONNECTIONS = 16
-"""httpcore goes through all its connections at every change: with 64 it is slower than with 16."""
+"""More are of no use to the second engine, and more tunnels at once few proxies are made for."""
 
 
 class StockTransport(httpx.AsyncBaseTransport):
@@ -40,12 +40,9 @@ class StockTransport(httpx.AsyncBaseTransport):
         context = tls or httpx.create_ssl_context()
         self._backend = GuardedBackend(guard, connect_timeout)
         self._stock = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-        # httpx takes no network backend; only its pool does.
-        self._stock._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=self.connections,
-            max_keepalive_connections=0,
-            network_backend=Tunnels(proxy, self._backend) if proxy else self._backend,
+        # httpx takes no network backend; only its pool does, in whose place we put ours.
+        self._stock._pool = Connections(  # type: ignore[assignment]
+            context, Tunnels(proxy, self._backend) if proxy else self._backend, self.connections
         )
         self._closed = False
 

@@ -15,7 +15,6 @@ from crawler.errors import UnknownTag
 from crawler.opening import Opened, open_crawl
 from filters import content
 from storage import crawls, listing, works
-from storage.files import FileStore
 from storage.records import Ruling, Rung
 from storage.writer import Writer
 from tests.crawler.shelf import Shelf, Works, request
@@ -131,9 +130,8 @@ async def test_fresh_begins_anew_and_resume_names_the_very_crawl(writer: Writer)
 async def test_what_is_pending_and_accepted_is_counted(writer: Writer, tmp_path: Path) -> None:
     make, shelf = Works(tmp_path / "p"), Shelf([[]])
     first = await opened(writer, shelf)
-    store = FileStore(tmp_path / "ws")
     listed = [(make(str(n)), Ruling("pending")) for n in range(3)]
-    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    await writer.do(lambda db: listing.commit_page(db, first.crawl.id, 0, listed, None, {}))
     failed = Ruling("failed", "timeout")
     await writer.do(lambda db: works.settle_failed(db, first.crawl.id, 1, failed, []))
     again = await opened(writer, shelf)
@@ -146,12 +144,11 @@ async def test_a_change_of_policy_that_is_cut_short_is_made_good(
     monkeypatch.setattr(works, "CHUNK", 2)
     make, shelf = Works(tmp_path / "p"), Shelf([[]])
     first = await opened(writer, shelf)
-    store = FileStore(tmp_path / "ws")
     listed = [
         (replace(make(str(n)), ladder=(Rung(str(n), width=48, height=48),)), Ruling("pending"))
         for n in range(5)
     ]
-    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    await writer.do(lambda db: listing.commit_page(db, first.crawl.id, 0, listed, None, {}))
 
     chunks = 0
 
@@ -186,10 +183,9 @@ async def test_content_safety_that_has_grown_judges_the_same_command_again(
 ) -> None:
     make, shelf = Works(tmp_path / "p"), Shelf([[]])
     first = await opened(writer, shelf)
-    store = FileStore(tmp_path / "ws")
     tags = {"1": {"general": ("word",)}, "2": {"general": ("other",)}}
     listed = [(make(site_id, tags=tags[site_id]), Ruling("pending")) for site_id in tags]
-    await writer.do(lambda db: listing.commit_page(db, store, first.crawl.id, 0, listed, None, {}))
+    await writer.do(lambda db: listing.commit_page(db, first.crawl.id, 0, listed, None, {}))
     monkeypatch.setattr(content, "_BLOCKED", content._BLOCKED | {"word"})
     assert (await opened(writer, shelf)).pending == 2  # nobody said that it has grown
     monkeypatch.setattr(content.Content, "version", content.VERSION + 1)

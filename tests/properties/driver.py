@@ -138,7 +138,7 @@ class Run:
         candidates = [self.world.candidate(site_id) for site_id in site_ids]
         listed = [(candidate, self.rules.of_claims(candidate)) for candidate in candidates]
         settled = self.disk.write(
-            lambda db: listing.commit_page(db, self.disk.store, self.id, 0, listed, len(listed), {})
+            lambda db: listing.commit_page(db, self.id, 0, listed, len(listed), {})
         )
         self._count()
         if any(s.before is not None and s.ruling.state == "pending" for s in settled):
@@ -179,7 +179,7 @@ class Run:
 
         def conclude(db: sqlite3.Connection) -> None:
             crawls.update(db, self.id, state="finished")
-            purge.drop_rejected(db, self.disk.store, budget)
+            purge.drop_rejected(db, budget)
             counts = {f"{row.state}:{row.reason}": row.count for row in reasons(db, self.id)}
             stream.append(db, "crawl_finished", crawl_id=self.id, payload=counts)
 

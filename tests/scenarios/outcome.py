@@ -84,7 +84,7 @@ def catalog_bytes(workspace: Path) -> bytes:
 
 def stored_files(workspace: Path) -> dict[str, Path]:
     """sha256 in the name -> file, of everything in the store."""
-    found = [p for p in (workspace / "files").rglob("*") if p.is_file()]
+    found = [p for p in (workspace / "files").glob("??/??/*") if p.is_file()]
     return {path.name.split(".")[0]: path for path in found}
 
 

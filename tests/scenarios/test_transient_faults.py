@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crawler.demo.faults import (
@@ -13,6 +15,7 @@ from crawler.demo.faults import (
     Delay,
     Drip,
     Fault,
+    Faults,
     Headers,
     Hops,
     Html,
@@ -25,7 +28,11 @@ from crawler.demo.faults import (
     Truncate,
     Version,
 )
-from tests.scenarios.faulty import Crawled, crawl_with
+from crawler.demo.world import big_world
+from tests.scenarios.audit import audit
+from tests.scenarios.conftest import Serve
+from tests.scenarios.driver import Trawl, address
+from tests.scenarios.faulty import CRAWL, IMPATIENT, Crawled, crawl_with
 
 CLOUDFLARE = (520, 521, 522, 523, 524)
 PASSING: dict[str, Action] = {
@@ -159,3 +166,20 @@ def test_what_is_only_odd_is_taken_at_the_first_time(harmless: Crawled, name: st
     assert harmless.ending(name) == ("accepted", None)
     (served,) = [entry for entry in harmless.requests(name) if entry.status != 302]
     assert served.fault is not None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [(Status(451), "http_451"), (Html(), "not_an_image")]
+)
+def test_a_host_that_refuses_every_file_is_left_alone_and_tried_again_later(
+    serve: Serve, tmp_path: Path, refusal: Action, reason: str
+) -> None:
+    world = big_world(60)
+    site = serve(world, faults=Faults([Fault(refusal, match="/original/*")]))
+    trawl = Trawl(tmp_path, address(site), IMPATIENT | {"TRAWL_LIMITS__CONCURRENCY": "4"})
+    done = trawl(*CRAWL, code=5)
+    assert f"20 works in a row failed with {reason} at 127.0.0.1" in done.err
+    assert len({entry.path for entry in site.ledger.originals()}) <= 24
+    site.course.plan = Faults()
+    trawl(*CRAWL)
+    audit(tmp_path / "set", site, {post.id for post in world.posts})

@@ -49,15 +49,11 @@ def picture(format: str, broken: bytes) -> bytes:
     return encoded(noise(64, 48), format, exif=broken)
 
 
-def seen(data: bytes) -> np.ndarray:
+def seen(data: bytes, broken: bytes) -> np.ndarray:
     """The pixels as a viewer shows them, which ignores all of EXIF but the orientation."""
     with Image.open(io.BytesIO(data)) as image:
         pixels = np.asarray(image.convert("RGB"))
-        try:
-            turned = image.getexif().get(0x0112) == TURNED
-        except Exception:
-            turned = False
-    return np.rot90(pixels, -1) if turned else pixels
+    return pixels if broken == BROKEN["entries cut off"] else np.rot90(pixels, -1)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -69,7 +65,7 @@ def test_it_is_exported_upright(make: Make, tmp_path: Path, format: str, broken:
     assert (report.written, report.skipped) == (2, {})
     out = next(path for sha256, path in report.files if sha256 == image.sha256)
     with Image.open(out) as exported:
-        np.testing.assert_array_equal(np.asarray(exported.convert("RGB")), seen(data))
+        np.testing.assert_array_equal(np.asarray(exported.convert("RGB")), seen(data, broken))
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -78,7 +74,8 @@ def test_it_is_drawn_and_shrunk(make: Make, tmp_path: Path, format: str, broken:
     image = make("1", picture(format, broken))
     assert Sheet(SheetOptions()).write([image, make("2")], tmp_path / "sheet.jpg").written == 2
     (small,) = Shrink(ShrinkOptions(min_side=24)).process([image])
-    height, width = seen(image.path.read_bytes() if image.path else b"").shape[:2]
+    data = image.path.read_bytes() if image.path else b""
+    height, width = seen(data, broken).shape[:2]
     assert (small.width, small.height) == (width // 2, height // 2)
 
 

@@ -77,9 +77,7 @@ class Catalog:
     ) -> list[Settled]:
         """Commit a page; works come with their ruling by claims, else pending."""
         pairs = [one if isinstance(one, tuple) else (one, PENDING) for one in listed]
-        return self.write(
-            lambda db: listing.commit_page(db, self.store, crawl, 0, pairs, cursor, {})
-        )
+        return self.write(lambda db: listing.commit_page(db, crawl, 0, pairs, cursor, {}))
 
     def fetched(
         self, crawl: str, site_id: str, name: str, ruling: Ruling = ACCEPTED, **kind: Any

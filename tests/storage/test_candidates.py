@@ -36,7 +36,7 @@ def test_tags_of_a_work_that_is_read_again_are_searchable(catalog: Catalog) -> N
     crawl = catalog.crawl()
     catalog.page(crawl, candidate("1"))
     again = candidate("1", tags={"general": ("never_seen_before",)})
-    catalog.write(lambda db: listing.read_again(db, catalog.store, again, PENDING))
+    catalog.write(lambda db: listing.read_again(db, again, PENDING))
     assert catalog.rows("SELECT t.name FROM candidate_tags ct JOIN tags t ON t.id = ct.tag_id") == [
         ("never_seen_before",)
     ]

@@ -157,7 +157,7 @@ def test_an_exported_copy_that_cannot_be_removed_stops_nothing_and_is_tried_agai
 
 
 def drop(catalog: Catalog, budget: int) -> int:
-    return catalog.write(lambda db: purge.drop_rejected(db, catalog.store, budget))
+    return catalog.write(lambda db: purge.drop_rejected(db, budget))
 
 
 def fill(catalog: Catalog, *sizes: int) -> str:

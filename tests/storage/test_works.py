@@ -85,9 +85,7 @@ def test_rows_that_were_dropped_are_counted_over_all_pages(catalog: Catalog) -> 
     crawl = catalog.crawl()
     for _ in range(2):
         catalog.write(
-            lambda db: listing.commit_page(
-                db, catalog.store, crawl, 0, [], None, {"too_small": 3, "video": 1}
-            )
+            lambda db: listing.commit_page(db, crawl, 0, [], None, {"too_small": 3, "video": 1})
         )
     assert catalog.rows("SELECT reason, count FROM dropped ORDER BY reason") == [
         ("too_small", 6),

@@ -239,7 +239,10 @@ def test_resume_goes_on_with_what_was_stopped(trawl: Trawl, site: DemoSite) -> N
     assert trawl("resume").code == 2
 
 
-def test_resume_all_goes_on_with_every_one(trawl: Trawl, site: DemoSite) -> None:
+def test_resume_all_goes_on_with_every_one(
+    trawl: Trawl, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAWL_LIMITS__CONCURRENCY", "1")
     for tag in ("cirno", "izayoi_sakuya"):
         assert trawl("crawl", "danbooru", tag, "--max-bytes", "1k", "--want", 2, "-q").code == 7
     result = trawl("resume", "--all", "--ndjson", "-q")
