@@ -241,6 +241,8 @@ async def test_hosts_of_whom_something_is_known_are_not_forgotten() -> None:
     politeness = polite(breaker_after=1, cooldown_first=30.0)
     async with politeness.slot("refusing:443", FAST, 4):
         await politeness.refused("refusing:443", 50.0, "HTTP 429", asked_at=time.monotonic())
+    async with politeness.slot("struck:443", FAST, 4):
+        await politeness.refused("struck:443", 0.0, "HTTP 429", asked_at=time.monotonic())
     for host, trouble in (
         ("down:443", Trouble("http_5xx", transient=True)),
         ("tried:443", Trouble("truncated", transient=True)),
@@ -254,7 +256,14 @@ async def test_hosts_of_whom_something_is_known_are_not_forgotten() -> None:
     async with politeness.slot("held:443", FAST, 4):
         await asked_once(politeness, 0, 5 * FORGET_EVERY)
         kept = set(politeness._hosts)
-        assert kept >= {"refusing:443", "down:443", "tried:443", "paced:443", "held:443"}
+        assert kept >= {
+            "refusing:443",
+            "struck:443",
+            "down:443",
+            "tried:443",
+            "paced:443",
+            "held:443",
+        }
         assert len(kept) < 2 * FORGET_EVERY
 
 
