@@ -35,7 +35,6 @@ NOTHING_SAID: dict[str, Action] = {
     "garbage": Status(429, retry_after="soon"),
     "a negative time": Status(429, retry_after="-5"),
     "a time that is over": Status(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"),
-    "a fraction": Status(429, retry_after="1.5"),
     "digits of another script": Status(429, retry_after="1e3"),
 }
 
