@@ -225,18 +225,17 @@ class Politeness:
     ) -> None:
         """The host told us to slow down: no worker asks it again before the time is over.
 
-        ``seconds`` is its Retry-After; without one the wait doubles with each refusal in a row, and
-        so does it for a host that refuses again after the time it asked for itself.
+        ``seconds`` is its Retry-After; without one, or where it is 0, the wait doubles with each
+        refusal in a row.
         ``asked_at`` is when the refused request was sent: many refusals of one burst count once.
         """
         state = self._hosts[host]
         state.breaker.answered()
         if asked_at >= state.cool_until:
             state.strikes += 1
-        doubled = self._net.cooldown_first * 2.0 ** min(max(state.strikes - 1, 0), 30)
-        doubled = min(doubled, self._net.max_wait)
-        if seconds is None or (state.strikes > 1 and seconds < doubled):
-            seconds = doubled
+        if not seconds:
+            doubled = self._net.cooldown_first * 2.0 ** min(max(state.strikes - 1, 0), 30)
+            seconds = min(doubled, self._net.max_wait)
         self._begin(state, seconds, reason)
         if self._store is not None:
             await asyncio.to_thread(self._store.put, host, seconds, reason)

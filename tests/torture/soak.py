@@ -30,7 +30,7 @@ MOST_SLOPE = 1.0
 """MB of memory per 10,000 images."""
 WARM = 0.2
 """Share of the images after which nothing may grow any more."""
-ROOM = 8
+ROOM = 16
 """Descriptors and tasks by which two looks at the same load may differ."""
 SLOPES_FROM = 50_000
 """With fewer images a slope says nothing: the interpreter's table of interned strings, which path

@@ -206,13 +206,13 @@ async def test_who_leaves_while_looking_for_a_cool_down_has_not_looked_for_the_o
     assert time.monotonic() - began >= 0.4
 
 
-async def test_a_host_that_refuses_again_after_its_own_time_is_left_alone_for_longer() -> None:
+async def test_a_host_that_asks_for_no_time_at_all_is_left_alone_for_ours() -> None:
     told: list[float] = []
     politeness = polite(cooldown_first=0.05, notify=lambda event: told.append(event["seconds"]))
-    for seconds in (0.0, 0.0, 0.0, 0.3):
+    for seconds in (0.0, None, 0.0, 0.3):
         async with politeness.slot(HOST, FAST, 1):
             await politeness.refused(HOST, seconds, "HTTP 429", asked_at=time.monotonic())
-    assert told == [0.1, 0.2, 0.4]
+    assert told == [0.05, 0.1, 0.2, 0.3]
 
 
 # Forgetting
