@@ -31,7 +31,7 @@ from crawler.order import Frontier
 from crawler.reports import Observer, Report, progress_report, summary_report
 from crawler.run import Summary, Tap
 from crawler.stats import Stats
-from crawler.streak import Streak, trouble_of
+from crawler.streak import Streak, place_of, trouble_of
 from crawler.telling import Teller
 from storage import works
 from storage.records import Work
@@ -370,7 +370,7 @@ class Engine:
         return settled
 
     def _in_a_row(self, trouble: str | None, work: Work) -> None:
-        if error := self._streak.after(trouble, work.candidate_id):
+        if error := self._streak.after(trouble, work.candidate_id, place_of(work.candidate)):
             self._end_with(error)
 
     async def _told(self, work: Work, settled: Sequence[Settled]) -> None:

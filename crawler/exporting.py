@@ -15,6 +15,12 @@ from storage.records import AcceptedImage, ExportReport
 PURGED = "pictures were found to be blocked meanwhile, and taken out again"
 
 
+def check(layout: Any, out: Path) -> None:
+    """Raise what :func:`export` would for a folder that is somebody else's; touches nothing."""
+    if (plan := getattr(layout, "planned", None)) is not None:
+        tuple(plan((), out))
+
+
 def export(catalog: Path, layout: Any, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
     """Have a layout write ``out``, and remember what shows which picture. Raises what it raises.
 

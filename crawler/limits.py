@@ -68,7 +68,11 @@ def too_little_room(folder: Path, min_free: int, largest: int = 0) -> NoSpace | 
     needed = max(min_free, 2 * largest)
     if free >= needed:
         return None
-    return NoSpace(f"only {free / 1e9:.3g} GB are free; {needed / 1e9:.3g} stay")
+    return NoSpace(
+        f"only {free / 1e9:,.3f} GB are free on the disk of {folder}, and {needed / 1e9:,.3f} GB"
+        " are to stay free",
+        hint="free some space, or lower limits.min_free; the same command goes on",
+    )
 
 
 def works_at_once(wanted: int, descriptors: int | None) -> int:

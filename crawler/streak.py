@@ -24,7 +24,7 @@ class Streak:
     doubtful: list[int] = field(default_factory=list)
     """Whose trouble stopped the run: it says more of the source than of them."""
 
-    def after(self, trouble: str | None, who: int = 0) -> BadAnswer | None:
+    def after(self, trouble: str | None, who: int = 0, where: str = "") -> BadAnswer | None:
         """Note how the next one ended (None: well); returns what stops the run, if any."""
         if trouble is None or trouble != self.trouble:
             self.members = []
@@ -33,7 +33,12 @@ class Streak:
         if trouble is None or len(self.members) < SOURCE_TROUBLE:
             return None
         self.doubtful = self.members
-        return BadAnswer(f"{SOURCE_TROUBLE} {self.what} in a row failed with {trouble}")
+        last = f", the last at {where}" if where and where not in trouble else ""
+        return BadAnswer(
+            f"{SOURCE_TROUBLE} {self.what} in a row failed with {trouble}{last}",
+            hint="check the connection and whether the site is up and lets you in;"
+            " the same command tries these again and goes on",
+        )
 
 
 def trouble_of(reason: str | None, candidate: Candidate) -> str | None:
@@ -43,5 +48,10 @@ def trouble_of(reason: str | None, candidate: Candidate) -> str | None:
     """
     if reason in OUTAGE:
         return reason
-    host = host_of(candidate).rpartition("@")[2]
+    host = place_of(candidate)
     return f"{reason} at {host}" if reason in REFUSALS and host else None
+
+
+def place_of(candidate: Candidate) -> str:
+    """The host of a work's file, for a person; empty for local files."""
+    return host_of(candidate).rpartition("@")[2]

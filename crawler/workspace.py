@@ -18,7 +18,7 @@ from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
 from crawler.errors import ConfigError, NotFound
 from crawler.execution import execute, open_session
-from crawler.exporting import export
+from crawler.exporting import check, export
 from crawler.opening import Request
 from crawler.refusal import refuse_blocked
 from crawler.run import Run, Summary
@@ -255,14 +255,9 @@ class Workspace:
         crawl: str | None = None,
     ) -> ExportReport:
         """Export these images. Without a trigger of its own a crawl's query is the trigger."""
-        made = plugins.load(plugins.EXPORTS, layout)
-        values = {
-            name: plugins.option_value(layout, made.Options, name, value)
-            for name, value in options.items()
-        }
-        if crawl is not None and "trigger" in {f.name for f in fields(made.Options)}:
-            values.setdefault("trigger", trigger_of(self._known_crawl(crawl).resolved))
-        return export(self.path / workspace.CATALOG, made(made.Options(**values)), images, out)
+        query = "" if crawl is None else self._known_crawl(crawl).resolved
+        made = _layout(layout, options, query)
+        return export(self.path / workspace.CATALOG, made, images, out)
 
     async def stream(
         self,
@@ -310,6 +305,22 @@ def trigger_of(query: str) -> str:
     words = [word for word in query.split() if word[0] not in "-~(" and ":" not in word]
     name = (words or [query])[0].replace("_", " ")
     return " ".join(re.sub(r'[/\\:*?"<>|,{}]+', " ", name).split())
+
+
+def _layout(name: str, options: Mapping[str, Any], query: str = "") -> Any:
+    made = plugins.load(plugins.EXPORTS, name)
+    values = {
+        option: plugins.option_value(name, made.Options, option, value)
+        for option, value in options.items()
+    }
+    if query and "trigger" in {f.name for f in fields(made.Options)}:
+        values.setdefault("trigger", trigger_of(query))
+    return made(made.Options(**values))
+
+
+def check_export(layout: str, out: Path, options: Mapping[str, Any]) -> None:
+    """Raise now what an export would raise later: of its options, or of a folder not ours."""
+    check(_layout(layout, options), out)
 
 
 def adapter_origin(adapter: Adapter, source: str, settings: Settings) -> str:

@@ -20,6 +20,7 @@ from crawler.cli.request import Request, request_of
 from crawler.cli.signals import interruptible
 from crawler.errors import Interrupted, UsageError
 from crawler.reports import summary_report
+from crawler.workspace import check_export
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def character_set(
 async def gather(wanted: CharacterSet) -> None:
     """Crawl, export, draw the sheet, and print all three. Raises what gives the exit code.
 
-    Raises UsageError before the first request where the folder cannot be written. What a limit or
+    Raises before the first request where the folder cannot be written, or is not ours. A limit or
     a source ended early is exported all the same; after a signal nothing is.
     """
     request = wanted.request
@@ -72,6 +73,7 @@ async def gather(wanted: CharacterSet) -> None:
         raise UsageError(f"--out is to name a folder, not {wanted.out}")
     require_writable(wanted.out)
     require_writable(wanted.sheet.parent)
+    check_export(wanted.layout, wanted.out, dict(wanted.options))
     async with crawler.open(request.workspace, settings=request.settings) as ws:
         try:
             finished = await follow(start(ws, request), request.show)

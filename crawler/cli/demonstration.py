@@ -15,7 +15,7 @@ from crawler.cli.character_set import character_set, gather
 from crawler.cli.output import write
 from crawler.demo.site import DemoSite
 from crawler.demo.world import REIMU, World, default_world, pictures_world
-from crawler.errors import UsageError
+from crawler.errors import Interrupted, UsageError
 
 WORKSPACE = "trawl-demo"
 _MARK = "made-by-trawl-demo"
@@ -48,7 +48,11 @@ async def demonstrate(
             "net.allow_hosts": site.allow_hosts,
         }
         # Without the user's environment: what it says of the real site (a login) is not for ours.
-        await gather(character_set(given, flags=flags, environ={}))
+        try:
+            await gather(character_set(given, flags=flags, environ={}))
+        except Interrupted as stopped:  # the next demo has another site, on another port
+            stopped.hint = "`trawl demo` starts over; a crawl of a real site would go on"
+            raise
 
 
 async def serve(pictures: Path | None, port: int, cdn_port: int) -> None:

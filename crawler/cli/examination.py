@@ -46,7 +46,7 @@ def local_checks(workspace: Path, *, trust_workspace: bool = False) -> list[Chec
         _plugins(),
         _settings(workspace, trust_workspace),
         _logins(),
-        _disk(workspace),
+        _disk(workspace, trust_workspace),
     ]
 
 
@@ -134,9 +134,14 @@ def _logins() -> Check:
     return Check("logins", True, f"{sites} (in {credentials_file()} or the environment)")
 
 
-def _disk(workspace: Path) -> Check:
+def _disk(workspace: Path, trust: bool) -> Check:
     there = next(folder for folder in (workspace, *workspace.parents) if folder.exists())
     usage = shutil.disk_usage(there)
-    needed = min(1 << 30, usage.total // 20)
+    try:
+        needed = load(workspace, trust_workspace=trust).limits.min_free
+    except ConfigError:  # told as trouble of the settings
+        needed = None
+    if needed is None:
+        needed = min(1 << 30, usage.total // 20)
     detail = f"{size(usage.free)} free for {workspace}, {size(needed)} are kept free"
     return Check("disk", usage.free > needed, detail)

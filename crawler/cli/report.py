@@ -134,7 +134,7 @@ def totals(summary: Summary) -> str:
     if finished and pending:
         so_far += f"; {pending} more were listed and not needed"
     return (
-        f"{so_far}; {stats.seen} seen, {stats.file_requests} files "
+        f"{so_far}; {stats.seen} seen, {stats.file_requests} file requests "
         f"({size(stats.bytes_fetched)}) and {stats.api_requests} API requests in "
         f"{duration(stats.elapsed)}; crawl {summary.crawl_id} is {summary.state}"
     )

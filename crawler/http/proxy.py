@@ -131,7 +131,7 @@ class Tunnels(httpcore.AsyncNetworkBackend):
         except Blocked as error:
             raise ProxyFailed(
                 f"{self._proxy}: {error}",
-                mend=f"if it is yours: `trawl config set net.allow_hosts {self._proxy.pair}`",
+                mend=f"if it is yours, add {self._proxy.pair} to what net.allow_hosts lists",
             ) from error
         except httpx.ConnectError as error:
             raise ProxyFailed(f"{self._proxy}: {error}") from error

@@ -245,10 +245,10 @@ class SiteHttp:
             case "rate_limited":
                 return _rate_limited(error, url)
             case "blocked_address":
-                pair = pair_of(httpx.URL(url))
+                hosts = ",".join(sorted({*self._net.allow_hosts, pair_of(httpx.URL(url))}))
                 return ConfigError(
                     f"{name}: {error.message}",
-                    hint=f"if you mean it: `trawl config set net.allow_hosts {pair}`",
+                    hint=f"if you mean it: `trawl config set net.allow_hosts {hosts}`",
                 )
             case "bad_url":
                 return ConfigError(

@@ -23,6 +23,15 @@ def test_only_equal_troubles_in_a_row_stop_a_source() -> None:
     stop = after(Streak("pages"), *few, "timeout")
     assert stop is not None
     assert (str(stop), stop.exit_code) == ("20 pages in a row failed with timeout", 5)
+    assert "the same command" in stop.hint
+
+
+def test_the_last_host_is_named() -> None:
+    streak = Streak()
+    for _ in range(SOURCE_TROUBLE - 1):
+        assert streak.after("host_down", 1, "a.example") is None
+    stop = streak.after("host_down", 1, "b.example:81")
+    assert str(stop) == "20 works in a row failed with host_down, the last at b.example:81"
 
 
 @pytest.mark.parametrize(

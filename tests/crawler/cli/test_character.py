@@ -89,6 +89,18 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_request(
     assert [path.name for path in Path.cwd().iterdir()] == ["a-file"]
 
 
+def test_a_folder_of_somebody_else_is_refused_before_the_first_request(
+    trawl: Trawl, site: DemoSite
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/diary.txt").touch()
+    before = len(site.ledger)
+    result = trawl("character", "hakurei_reimu", "--out", "mine", "-q")
+    assert result.code == 2
+    assert "mine holds files that no export made: diary.txt" in result.err
+    assert len(site.ledger) == before
+
+
 def test_after_an_interrupt_it_says_what_writes_the_folder(
     trawl: Trawl, spawn: Spawn, site: DemoSite
 ) -> None:

@@ -205,7 +205,7 @@ async def test_a_private_proxy_must_be_allowed(proxy: ConnectProxy, server: Serv
     async with client_of(make_transport(net, Guard({server.host}))) as client:
         with pytest.raises(ProxyFailed, match="not public") as caught:
             await client.get(server.url("/a.png"))
-    assert caught.value.mend == f"if it is yours: `trawl config set net.allow_hosts {proxy.host}`"
+    assert caught.value.mend == f"if it is yours, add {proxy.host} to what net.allow_hosts lists"
     assert proxy.connections == 0
 
 
