@@ -109,7 +109,7 @@ def test_the_same_command_again_changes_no_byte_and_no_time(made: Made) -> None:
     before = marks(made.out)
     again = made.trawl(*CHARACTER)  # the site is gone by now: nothing is asked for
     assert "30 unchanged" in again.out
-    assert "0 files" in again.out
+    assert "0 file requests" in again.out
     assert marks(made.out) == before
     made.trawl(
         "export",
