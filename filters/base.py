@@ -86,6 +86,31 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A numeric threshold: the filter objects where a measure is beyond one of its options.
+
+    What filters say by bounds can be asked of a million stored measures at once, and shown beside
+    each of them.
+    """
+
+    reason: str
+    measure: str
+    """The name of a number that the filter measures; None there is no objection."""
+    option: str
+    most: bool = False
+    """Whether the option is the most that is allowed; else the least."""
+    claimed: bool = False
+    """Whether sizes that a source claims are judged as well: of ``side`` and ``pixels`` alone."""
+
+    def objection(self, value: Scalar, limit: float) -> Rejection | None:
+        """What there is to say of one value."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        beyond = value > limit if self.most else value < limit
+        return Rejection(self.reason, value, limit) if beyond else None
+
+
 class Filter(Protocol):
     """One judgement about a picture. Every moment is optional: see :class:`BaseFilter`."""
 
@@ -98,6 +123,8 @@ class Filter(Protocol):
     """Every reason this filter can give, with one line that explains it to a person."""
     forced: ClassVar[bool]
     """True where ``--allow`` may not switch the reasons off (content safety alone)."""
+    bounds: ClassVar[tuple[Bound, ...]]
+    """Its numeric thresholds, in the order in which they are told."""
     Options: ClassVar[type[Any]]
     """A frozen dataclass whose fields are made by :func:`option`: its section of the policy."""
 
@@ -130,20 +157,52 @@ class NoOptions:
 
 
 class BaseFilter:
-    """A filter that says nothing; subclasses override the moments they care about."""
+    """A filter that says what its bounds say; subclasses override the moments they care about."""
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
     order: ClassVar[int] = 50
     reasons: ClassVar[Mapping[str, str]] = {}
     forced: ClassVar[bool] = False
+    bounds: ClassVar[tuple[Bound, ...]] = ()
     Options: ClassVar[type[Any]] = NoOptions
 
     def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
-        return None
+        claimed = tuple(bound for bound in self.bounds if bound.claimed)
+        return self._beyond(claimed, claimed_size(claims), policy) if claimed else None
 
     def measure(self, picture: Picture) -> Measures:
         return {}
 
     def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
-        return None
+        return self._beyond(self.bounds, measures, policy)
+
+    def _beyond(
+        self, bounds: Sequence[Bound], values: Measures, policy: Policy
+    ) -> Rejection | None:
+        options = policy[self.name]
+        found = (b.objection(values.get(b.measure), getattr(options, b.option)) for b in bounds)
+        return policy.first(objection for objection in found if objection is not None)
+
+
+def says_only_bounds(filter: Filter) -> bool:
+    """Whether a filter has no judgement but its bounds, so that its measures decide alone."""
+    kind = type(filter)
+    return (
+        isinstance(filter, BaseFilter)
+        and kind.judge is BaseFilter.judge
+        and kind.prescreen is BaseFilter.prescreen
+    )
+
+
+def claimed_size(claims: Claims) -> dict[str, int | None]:
+    """``side`` (the shorter) and ``pixels`` as a source claims them; None where it does not.
+
+    One known side may already be too short; zero is how some sites say that they do not know.
+    """
+    width, height = claims.width, claims.height
+    sides = [side for side in (width, height) if side]
+    return {
+        "side": min(sides) if sides else None,
+        "pixels": width * height if width and height else None,
+    }

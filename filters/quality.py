@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from filters.base import BaseFilter, Claims, Measures, Rejection, option
-from filters.policy import Policy
+from filters.base import BaseFilter, Bound, Measures, option
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -42,6 +41,10 @@ class Quality(BaseFilter):
         "low_quality": "a JPEG saved with a quality under min_jpeg_quality",
         "blurred": "even its sharpest place is blurred",
     }
+    bounds: ClassVar[tuple[Bound, ...]] = (
+        Bound("low_quality", "jpeg_quality", "min_jpeg_quality"),
+        Bound("blurred", "sharpness", "min_sharpness"),
+    )
     Options: ClassVar[type[Options]] = Options
 
     def measure(self, picture: Picture) -> Measures:
@@ -55,14 +58,3 @@ class Quality(BaseFilter):
             "subsampling": picture.subsampling,
             "sharpness": sharpness(picture),
         }
-
-    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
-        return policy.first(_objections(measures, policy[self.name]))
-
-
-def _objections(measures: Measures, options: Options) -> Iterator[Rejection]:
-    quality, sharpness = measures.get("jpeg_quality"), measures.get("sharpness")
-    if isinstance(quality, (int, float)) and quality < options.min_jpeg_quality:
-        yield Rejection("low_quality", quality, options.min_jpeg_quality)
-    if isinstance(sharpness, (int, float)) and sharpness < options.min_sharpness:
-        yield Rejection("blurred", sharpness, options.min_sharpness)

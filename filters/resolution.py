@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from filters.base import BaseFilter, Claims, Measures, Rejection, option
-from filters.policy import Policy
+from filters.base import BaseFilter, Bound, Measures, option
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -45,30 +44,19 @@ class Resolution(BaseFilter):
         "too_few_pixels": "width x height is under min_pixels",
         "too_many_pixels": "width x height is over max_pixels",
     }
+    bounds: ClassVar[tuple[Bound, ...]] = (
+        Bound("too_small", "side", "min_side", claimed=True),
+        Bound("too_few_pixels", "pixels", "min_pixels", claimed=True),
+        Bound("too_many_pixels", "pixels", "max_pixels", most=True, claimed=True),
+    )
     Options: ClassVar[type[Options]] = Options
 
-    def prescreen(self, claims: Claims, policy: Policy) -> Rejection | None:
-        return policy.first(_objections(claims.width, claims.height, policy[self.name]))
-
     def measure(self, picture: Picture) -> Measures:
-        """Width and height as seen."""
-        return {"width": picture.display_width, "height": picture.display_height}
-
-    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
-        width, height = measures.get("width"), measures.get("height")
-        if not isinstance(width, int) or not isinstance(height, int):
-            return None
-        return policy.first(_objections(width, height, policy[self.name]))
-
-
-def _objections(width: int | None, height: int | None, options: Options) -> Iterator[Rejection]:
-    # One known side may already be too short; zero is how some sites say that they do not know.
-    sides = [side for side in (width, height) if side]
-    if sides and min(sides) < options.min_side:
-        yield Rejection("too_small", min(sides), options.min_side)
-    if width and height:
-        pixels = width * height
-        if pixels < options.min_pixels:
-            yield Rejection("too_few_pixels", pixels, options.min_pixels)
-        if pixels > options.max_pixels:
-            yield Rejection("too_many_pixels", pixels, options.max_pixels)
+        """Width and height as seen, the shorter of them, and their product."""
+        width, height = picture.display_width, picture.display_height
+        return {
+            "width": width,
+            "height": height,
+            "side": min(width, height),
+            "pixels": width * height,
+        }

@@ -17,7 +17,7 @@ from storage.platform import PATIENCE, PAUSE, descriptors_left, patiently, try_l
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 """The catalog version this trawl writes; kept in ``PRAGMA user_version``."""
 
 BUSY_MS = 10_000
@@ -110,10 +110,12 @@ def write_once(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection; works while an engine writes.
+    """A read-only connection; works while an engine writes. An older catalog is migrated first.
 
     Raises NewerCatalog, and NoWorkspace while the first engine is still making the catalog.
     """
+    if 0 < _read_version(path) < VERSION:
+        open_writer(path).close()
 
     def ready(db: sqlite3.Connection) -> None:
         if not _version(db):
@@ -146,7 +148,12 @@ def _pragmas(db: sqlite3.Connection) -> None:
 
 def _refuse_newer(path: Path) -> None:
     if path.exists() and path.stat().st_size:
-        _read_only(path, _version).close()
+        _read_version(path)
+
+
+def _read_version(path: Path) -> int:
+    with closing(_read_only(path, _version)) as db:
+        return _version(db)
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from sqlite_utils import Database, Migrations
 
@@ -211,16 +212,134 @@ TRIGGERS = (
     f" WHEN OLD.image IS NOT NEW.image BEGIN {WANTED} (OLD.image, NEW.image); END",
 )
 
+ANSWERS = """
+ALTER TABLE candidates ADD COLUMN side INTEGER;
+ALTER TABLE candidates ADD COLUMN pixels INTEGER;
+UPDATE candidates SET (side, pixels) = {size};
+UPDATE images SET measures = json_set(measures, '$.resolution.side', min(width, height),
+    '$.resolution.pixels', width * height) WHERE measures ->> '$.resolution.width' IS NOT NULL;
+CREATE INDEX candidates_side ON candidates(side);
+CREATE INDEX candidates_pixels ON candidates(pixels);
+CREATE INDEX candidates_posted ON candidates(posted_at);
+CREATE INDEX events_candidate ON events(candidate_id);
+CREATE INDEX events_sha256 ON events(sha256);
+CREATE TABLE tallies (
+    crawl_id TEXT NOT NULL REFERENCES crawls(id),
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    works INTEGER NOT NULL,
+    PRIMARY KEY (crawl_id, state, reason)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tallies
+    SELECT crawl_id, state, coalesce(reason, ''), count(*) FROM works GROUP BY 1, 2, 3;
+CREATE TABLE kept (
+    wanted INTEGER PRIMARY KEY,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO kept SELECT w.wanted, count(i.sha256), coalesce(sum(i.bytes), 0)
+    FROM (SELECT 0 AS wanted UNION SELECT 1) w
+    LEFT JOIN images i ON i.wanted = w.wanted AND i.stored = 1 GROUP BY 1;
+CREATE TABLE actions (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,
+    before TEXT NOT NULL,
+    at TEXT NOT NULL,
+    undone_at TEXT
+) STRICT;
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    candidate_id INTEGER UNIQUE REFERENCES candidates(id),
+    picture TEXT UNIQUE,
+    decision TEXT NOT NULL,
+    action_id INTEGER NOT NULL REFERENCES actions(id),
+    at TEXT NOT NULL
+) STRICT;
+CREATE TABLE decided (
+    action_id INTEGER NOT NULL REFERENCES actions(id),
+    candidate_id INTEGER REFERENCES candidates(id),
+    picture TEXT,
+    before TEXT
+) STRICT;
+CREATE INDEX decided_action ON decided(action_id);
+CREATE TABLE deliveries (
+    consumer TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at REAL,
+    error TEXT,
+    PRIMARY KEY (consumer, seq)
+) STRICT, WITHOUT ROWID;
+DROP VIEW reasons;
+CREATE VIEW reasons AS
+    SELECT crawl_id, state, nullif(reason, '') AS reason, works FROM tallies WHERE works > 0;
+"""
+"""What questions of a million works need: sizes as they are known, counts that are kept, the words
+of people (actions, decisions) and consumers that answer out of order (deliveries)."""
+
+_SIZE = (
+    "(SELECT CASE WHEN w > 0 AND h > 0 THEN min(w, h) WHEN w > 0 THEN w WHEN h > 0 THEN h END,"
+    " CASE WHEN w > 0 AND h > 0 THEN w * h END FROM (SELECT"
+    " coalesce((SELECT i.width FROM images i WHERE i.sha256 = candidates.image), width) AS w,"
+    " coalesce((SELECT i.height FROM images i WHERE i.sha256 = candidates.image), height) AS h))"
+)
+"""Shorter side and area of a candidate's picture where it was decoded, else as is claimed; zero is
+how some sites say that they do not know."""
+
+
+def _counted(sign: int, row: str) -> str:
+    """SQL that counts a work in or out."""
+    return (
+        f"INSERT INTO tallies VALUES ({row}.crawl_id, {row}.state, coalesce({row}.reason, ''),"  # noqa: S608
+        f" {sign}) ON CONFLICT DO UPDATE SET works = works + {sign}"
+    )
+
+
+def _weighed(sign: str, row: str) -> str:
+    """SQL that takes a file in or out of what is kept."""
+    return (
+        f"UPDATE kept SET files = files {sign} 1, bytes = bytes {sign} {row}.bytes"  # noqa: S608
+        f" WHERE wanted = {row}.wanted AND {row}.stored = 1"
+    )
+
+
+KEEPERS = (
+    f"CREATE TRIGGER tally_new AFTER INSERT ON works BEGIN {_counted(1, 'NEW')}; END",
+    "CREATE TRIGGER tally_moved AFTER UPDATE OF state, reason ON works"
+    " WHEN OLD.state IS NOT NEW.state OR OLD.reason IS NOT NEW.reason"
+    f" BEGIN {_counted(-1, 'OLD')}; {_counted(1, 'NEW')}; END",
+    f"CREATE TRIGGER tally_gone AFTER DELETE ON works BEGIN {_counted(-1, 'OLD')}; END",
+    f"CREATE TRIGGER kept_new AFTER INSERT ON images BEGIN {_weighed('+', 'NEW')}; END",
+    "CREATE TRIGGER kept_changed AFTER UPDATE OF stored, wanted, bytes ON images"
+    f" BEGIN {_weighed('-', 'OLD')}; {_weighed('+', 'NEW')}; END",
+    f"CREATE TRIGGER kept_gone AFTER DELETE ON images BEGIN {_weighed('-', 'OLD')}; END",
+    "CREATE TRIGGER size_known AFTER UPDATE OF image, width, height ON candidates"  # noqa: S608
+    f" BEGIN UPDATE candidates SET (side, pixels) = {_SIZE} WHERE id = NEW.id; END",
+)
+"""Triggers that keep what is counted true, whoever writes."""
+
 migrations = Migrations("trawl")
 
 
 @migrations()
 def m001_first(db: Database) -> None:
     """The tables as first released."""
-    for statement in SCHEMA.split(";\n"):
+    _run(db, SCHEMA, TRIGGERS)
+
+
+@migrations()
+def m002_answers(db: Database) -> None:
+    """Counts, sizes and the words of people, so that a catalog of a million works answers."""
+    _run(db, ANSWERS.format(size=_SIZE), KEEPERS)
+
+
+def _run(db: Database, script: str, triggers: Sequence[str]) -> None:
+    for statement in script.split(";\n"):
         if statement.strip():
             db.execute(statement)
-    for trigger in TRIGGERS:
+    for trigger in triggers:
         db.execute(trigger)
 
 

@@ -19,7 +19,7 @@ def rules(**policy: Any) -> Rules:
 
 
 GOOD = Candidate("site", "o", "1", (Rung("u", width=1000, height=1000, format="jpg"),), rating="g")
-DECODED = {"resolution": {"version": 1, "width": 1000, "height": 1000}}
+DECODED = {"resolution": {"version": 1, "side": 1000, "pixels": 1_000_000}}
 
 
 def test_claims_without_fault_leave_the_work_pending() -> None:
@@ -47,7 +47,7 @@ def test_content_safety_comes_before_everything_and_keeps_no_evidence() -> None:
 
 def test_what_was_decoded_outweighs_what_was_claimed() -> None:
     claimed_large = replace(GOOD, ladder=(Rung("u", width=4000, height=4000),))
-    small = {"resolution": {"version": 1, "width": 100, "height": 100}}
+    small = {"resolution": {"version": 1, "side": 100, "pixels": 10_000}}
     assert rules().of_picture(claimed_large, small).reason == "too_small"
     assert rules().of_picture(claimed_large, DECODED) == ACCEPTED
     claimed_small = replace(GOOD, ladder=(Rung("u", width=1, height=1),))

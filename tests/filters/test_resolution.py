@@ -52,11 +52,11 @@ def test_the_options_are_the_thresholds() -> None:
 
 def test_what_was_decoded_outweighs_what_was_claimed() -> None:
     filters = judge()
-    measures = {"resolution": {"version": 1, "width": 2000, "height": 2000}}
+    measures = {"resolution": {"version": 1, "side": 2000, "pixels": 4_000_000}}
     small, large = Work(width=100, height=100), Work(width=4000, height=4000)
     assert filters.prescreen(small, POLICY) is not None
     assert filters.verdict(small, measures, POLICY) is None
-    thumbnail = {"resolution": {"version": 1, "width": 200, "height": 200}}
+    thumbnail = {"resolution": {"version": 1, "side": 200, "pixels": 40_000}}
     rejection = filters.verdict(large, thumbnail, POLICY)
     assert rejection is not None
     assert (rejection.reason, rejection.measured, rejection.threshold) == ("too_small", 200, 768)
@@ -74,7 +74,12 @@ def test_sizes_are_measured_as_seen() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     picture = Picture.open(encode(drawing(160, 120), "JPEG", exif=exif))
-    assert FILTER.measure(picture) == {"width": 120, "height": 160}
+    assert FILTER.measure(picture) == {
+        "width": 120,
+        "height": 160,
+        "side": 120,
+        "pixels": 19200,
+    }
 
 
 @given(sides, sides)
@@ -85,5 +90,6 @@ def test_turning_a_picture_changes_nothing(width: int, height: int) -> None:
 @given(sides, sides)
 def test_claims_and_measures_of_one_size_are_judged_alike(width: int, height: int) -> None:
     claims = Work(width=width, height=height)
-    measured = FILTER.judge(Work(), {"width": width, "height": height}, POLICY)
+    decoded = {"side": min(width, height), "pixels": width * height}
+    measured = FILTER.judge(Work(), decoded, POLICY)
     assert FILTER.prescreen(claims, POLICY) == measured

@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def image(self) -> Image:
-        measures = {"resolution": {"version": 1, "width": self.side, "height": self.side}}
+        measures = {"resolution": {"version": 1, "side": self.side, "pixels": self.side**2}}
         return Image(self.sha256, self.md5, "png", self.side, self.side, len(self.data), measures)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,29 @@ class Catalog:
             for value in row
             if word in str(value)
         ]
+
+
+def assert_counted(db: sqlite3.Connection) -> None:
+    """What is kept count of is what a count finds, and sizes are those of the pictures."""
+    for kept, counted in (
+        (
+            "SELECT crawl_id, state, reason, works FROM tallies WHERE works != 0",
+            "SELECT crawl_id, state, coalesce(reason, ''), count(*) FROM works GROUP BY 1, 2, 3",
+        ),
+        (
+            "SELECT wanted, files, bytes FROM kept WHERE files != 0 OR bytes != 0",
+            "SELECT wanted, count(*), sum(bytes) FROM images WHERE stored = 1 GROUP BY 1",
+        ),
+        (
+            "SELECT id, side, pixels FROM candidates ORDER BY id",
+            "SELECT c.id, coalesce(min(i.width, i.height), min(nullif(c.width, 0),"
+            " nullif(c.height, 0)), nullif(c.width, 0), nullif(c.height, 0)),"
+            " coalesce(i.width * i.height, nullif(c.width, 0) * nullif(c.height, 0))"
+            " FROM candidates c LEFT JOIN images i ON i.sha256 = c.image ORDER BY c.id",
+        ),
+    ):
+        found = sorted(map(tuple, db.execute(kept).fetchall()))
+        assert found == sorted(map(tuple, db.execute(counted).fetchall())), kept
 
 
 def short(names: Sequence[str]) -> list[str]:

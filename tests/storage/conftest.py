@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.catalog import Catalog
+from tests.storage.catalog import Catalog, assert_counted
 
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     made = Catalog(tmp_path / "ws")
     yield made
+    assert_counted(made.db)  # whatever the test did
     made.db.close()
