@@ -28,6 +28,7 @@ from storage.platform import out_of_descriptors
 from storage.reader import Reader
 from storage.records import Candidate, Image, Ruling, Rung, Work
 from storage.states import Settled, settle
+from storage.words import Word, heed, said_of
 from storage.writer import Writer
 
 if TYPE_CHECKING:
@@ -89,14 +90,14 @@ class Carrier:
         With ``held_only`` nothing is fetched: None where we do not hold the work's picture.
         Raises what ends the run: SourceError, RateLimited, NoSpace.
         """
-        now = await self.tools.writer.do(
-            lambda db: works.still_pending(db, self.crawl_id, work.candidate_id)
-        )
+        now, word = await self.tools.writer.do(lambda db: self._as_it_is(db, work))
         if now is None:
-            return []  # a page that listed it again has decided it meanwhile
+            return []  # a page that listed it again, or a person, has decided it meanwhile
         candidate = now.candidate
-        if candidate.unavailable is not None:  # another crawl has read it since: hidden stays so
-            return await self._conclude(work, self.request.rules.of_claims(candidate), [])
+        if word == "reject" or candidate.unavailable is not None:
+            # Another crawl has read it since: what is hidden stays so.
+            ruling = heed(self.request.rules.of_claims(candidate), word, held=False)
+            return await self._conclude(work, ruling, [])
         # As the catalog knows it now: its file may have been replaced since it was loaded. What is
         # on its way into the catalog is let finish, so that it is told.
         self.under_way.add(work.position)
@@ -107,7 +108,7 @@ class Carrier:
         if now.image is None:
             # Asked again: what an earlier run tried follows the policy of this one, and nothing is
             # fetched that content safety has not passed.
-            ruling = self.request.rules.of_claims(candidate)
+            ruling = heed(self.request.rules.of_claims(candidate), word, held=False)
             if ruling.state != "pending":
                 await self._forget_blocked(candidate, ruling)
                 return await self._conclude(work, ruling, [])
@@ -124,6 +125,11 @@ class Carrier:
             await asyncio.sleep(DESCRIPTOR_PAUSE * min(attempt, 20))
         trouble = FetchError(OUT_OF_DESCRIPTORS, "too many files are open", transient=True)
         return await self.fail(work, trouble)
+
+    def _as_it_is(self, db: sqlite3.Connection, work: Work) -> tuple[Work | None, Word | None]:
+        """The work as the catalog now knows it, and what a person says of it."""
+        now = works.still_pending(db, self.crawl_id, work.candidate_id)
+        return now, said_of(db, work.candidate_id, now.image if now else None)
 
     async def _fetched(self, work: Work, candidate: Candidate) -> list[Settled]:
         """Get the bytes of a work, look at them and commit what they are."""
@@ -172,7 +178,9 @@ class Carrier:
             if held is None:
                 return None
             claims = candidate.from_rung(rung)
-            ruling = self.request.rules.of_picture(claims, held.picture.measures)
+            word = said_of(db, work.candidate_id, held.picture.sha256)
+            ruled = self.request.rules.of_picture(claims, held.picture.measures)
+            ruling = heed(ruled, word, held=True)
             if ruling.state == "failed":
                 passed = self.request.rules.of_claims(candidate).state == "pending"
                 if passed and failed_measures(held.picture.measures):
@@ -278,8 +286,13 @@ class Carrier:
         except (AccessDenied, BadAnswer) as error:
             # One work that the site will not tell of again is no reason to end the run.
             raise FetchError("not_read_again", str(error)) from error
-        ruling = self.request.rules.of_claims(again)
-        await self.tools.writer.do(lambda db: listing.read_again(db, again, ruling))
+        ruled = self.request.rules.of_claims(again)
+
+        def read_again(db: sqlite3.Connection) -> Ruling:
+            listing.read_again(db, again, ruled)
+            return heed(ruled, self._as_it_is(db, work)[1], held=False)
+
+        ruling = await self.tools.writer.do(read_again)
         if ruling.state != "pending":
             raise Withdrawn(ruling)
         settled = await self._settle_held(work, again, None)

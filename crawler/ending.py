@@ -4,18 +4,70 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from crawler.carry import Tools
-from crawler.errors import BadAnswer, LimitReached, NoSpace, StorageError, TrawlError
+from crawler.errors import (
+    BadAnswer,
+    LimitReached,
+    NoSpace,
+    SourceError,
+    StorageError,
+    TrawlError,
+)
+from crawler.limits import items_failed
 from crawler.listing import Aside
+from crawler.opening import Request
+from crawler.run import Summary
+from crawler.telling import Teller
 from crawler.verdicts import Rules
 from storage import crawls, purge, stream, works
 from storage.disk import in_our_words
 from storage.reasons import reasons
-from storage.records import Row
+from storage.records import Crawl, Row
 
 EndState = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the loop of a run came to its end."""
+
+    error: TrawlError | None
+    """What ended it, if anything did before its target."""
+    crashed: bool
+    """Whether that was something nobody expected."""
+    aside: Sequence[Aside]
+    reached: bool
+    doubtful: Sequence[int]
+    """Works that failed for what may be the source's trouble."""
+
+
+async def sum_up(request: Request, tools: Tools, crawl: Crawl, teller: Teller, end: End) -> Summary:
+    """Note how a run ended, and say so; a disk that is full then is its error."""
+    error, warnings = ended_with(end.error, crawl.spec.site, end.aside, reached=end.reached)
+    state = _state(error, end)
+    rows, trouble = await note_end(tools, crawl.id, state, error, end.doubtful)
+    error = error or trouble
+    for line in (*warnings, *broken_filters(request.rules)):
+        teller.warn(line)
+    return Summary(
+        crawl_id=crawl.id,
+        state=_state(error, end),
+        accepted=sum(row.count for row in rows if row.state == "accepted"),
+        want=request.want,
+        rows=tuple(rows),
+        stats=teller.stats,
+        warnings=tuple(teller.warnings),
+        error=error or items_failed(request, rows),
+    )
+
+
+def _state(error: TrawlError | None, end: End) -> EndState:
+    if isinstance(error, SourceError) or end.crashed:
+        return "failed"
+    return "stopped" if error else "finished"
 
 
 async def note_end(

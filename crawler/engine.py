@@ -11,29 +11,23 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from crawler import pages
 from crawler.adapters.base import Page
 from crawler.carry import Carrier, Tools
-from crawler.ending import broken_filters, ended_with, note_end
-from crawler.errors import (
-    FetchError,
-    Interrupted,
-    SourceError,
-    StorageError,
-    TrawlError,
-)
-from crawler.limits import Watch, items_failed, works_at_one_host
+from crawler.ending import End, sum_up
+from crawler.errors import FetchError, Interrupted, StorageError, TrawlError
+from crawler.limits import Watch, works_at_one_host
 from crawler.listing import BAD_ENTRY, Lister
 from crawler.opening import Opened, Request, open_crawl
 from crawler.order import Frontier
+from crawler.outside import STOPPED, Outside, Seen
 from crawler.reports import Observer, Report, progress_report, summary_report
 from crawler.run import Summary, Tap
 from crawler.stats import Stats
 from crawler.streak import Streak, place_of, trouble_of
 from crawler.telling import Teller
-from storage import works
+from storage import tallies, works
 from storage.records import Work
 from storage.states import Settled
 
@@ -82,10 +76,10 @@ class Engine:
         self.teller.tap = self.teller.tap or Tap()
         return self.teller.tap
 
-    def stop(self) -> None:
+    def stop(self, why: str = "interrupted") -> None:
         """First call: no new work, ten seconds for what is in flight. Second: give that back."""
         self._stops += 1
-        self._end_with(Interrupted("interrupted"))
+        self._end_with(Interrupted(why))
         if self._stops > 1:
             self._give_back(all_of_it=True)
 
@@ -100,31 +94,22 @@ class Engine:
         resolving …); what ends a crawl that has begun is told in the summary.
         """
         self._tools = tools
-        self._begin(await self._open())
-        try:
-            async with asyncio.TaskGroup() as group:
-                await self._loop(group)
-        finally:
-            await self._lister.close()
-        self._error, warnings = ended_with(
-            self._error, self._crawl.spec.site, self._lister.aside, reached=self._frontier.reached
+        self._outside = Outside(tools.writer)
+        async with self._outside.watched(self._noticed, self._broke):
+            self._begin(await self._open())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._loop(group)
+            finally:
+                await self._lister.close()
+        end = End(
+            self._error,
+            crashed=self._crash is not None,
+            aside=self._lister.aside,
+            reached=self._frontier.reached,
+            doubtful=self._streak.doubtful,
         )
-        state = self._state()
-        doubtful = self._streak.doubtful
-        rows, trouble = await note_end(tools, self._crawl.id, state, self._error, doubtful)
-        self._error = self._error or trouble
-        for line in (*warnings, *broken_filters(self.request.rules)):
-            self.teller.warn(line)
-        summary = Summary(
-            crawl_id=self._crawl.id,
-            state=self._state(),
-            accepted=sum(row.count for row in rows if row.state == "accepted"),
-            want=self.request.want,
-            rows=tuple(rows),
-            stats=self.stats,
-            warnings=tuple(self.teller.warnings),
-            error=self._error or items_failed(self.request, rows),
-        )
+        summary = await sum_up(self.request, tools, self._crawl, self.teller, end)
         self.report(summary_report(summary))
         if self._crash is not None:
             raise self._crash
@@ -164,11 +149,18 @@ class Engine:
         self.stats.want = self.request.want
         self.stats.seen = opened.seen
         self.stats.accepted = opened.accepted
+        self._outside.crawl_id = opened.crawl.id
 
-    def _state(self) -> Literal["finished", "stopped", "failed"]:
-        if isinstance(self._error, SourceError) or self._crash is not None:
-            return "failed"
-        return "stopped" if self._error else "finished"
+    def _noticed(self, seen: Seen) -> None:
+        """Another process has written to the catalog: see what is there now, or stop."""
+        while self._stops < seen.stop:
+            self.stop(STOPPED)
+        if seen.counted:
+            if seen.reopened or seen.pending > self._frontier.pending:
+                self._frontier.reopened()
+            self._counted(seen.accepted, seen.pending)
+            self._frontier.ask(seen.asked)
+            self._changed.set()
 
     def _end_with(self, error: TrawlError) -> None:
         """The first thing that ends the run is what it ended with."""
@@ -179,7 +171,10 @@ class Engine:
         self._changed.set()
 
     def _broke(self, error: Exception) -> None:
-        """End the run in order because of what nobody expected; :meth:`run` raises it."""
+        """End the run in order: as the error says, or for what nobody expected, which is raised."""
+        if isinstance(error, TrawlError):
+            self._end_with(error)
+            return
         self._crash = self._crash or error
         self._end_with(TrawlError(f"the run broke: {error!r}"))
 
@@ -229,6 +224,8 @@ class Engine:
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
         frontier = self._frontier
+        if not self._outside.told and (seen := await self._outside.look()) is not None:
+            self._noticed(seen)
         while frontier.needs_loading:
             loaded = await self._tools.writer.do(
                 lambda db: works.unsettled(db, self._crawl.id, frontier.loaded, LOAD)
@@ -243,12 +240,18 @@ class Engine:
             self._listing = group.create_task(self._list_page())
 
     async def _more_after_all(self) -> bool:
-        """Ask the catalog before ending: works may be pending that nobody here knows of."""
-        if self._error is not None or self._frontier.reached:
+        """Ask the catalog before ending: for what others wrote last, and for works unknown here."""
+        if self._error is not None:
             return False
         moved = self.stats.states.total()
         try:
-            _, pending = await self._tools.writer.do(lambda db: works.counts(db, self._crawl.id))
+            if (seen := await self._outside.look()) is not None:
+                self._noticed(seen)
+            if not self._done():
+                return True
+            if self._error is not None or self._frontier.reached:
+                return False
+            _, pending = await self._tools.writer.do(lambda db: tallies.counts(db, self._crawl.id))
         except StorageError as error:
             self._end_with(error)
             return False
@@ -382,7 +385,7 @@ class Engine:
         crawl_id = self._crawl.id
         if any(change.ruling.reason == "blocked_content" for change in settled):
             # Other works may have gone with it.
-            self._counted(*await self._tools.writer.do(lambda db: works.counts(db, crawl_id)))
+            self._counted(*await self._tools.writer.do(lambda db: tallies.counts(db, crawl_id)))
         for change in settled:
             own = change.candidate_id == work.candidate_id
             candidate = work.candidate if own else None

@@ -1,8 +1,8 @@
 """Every error of trawl.
 
 TrawlError                      storage/errors.py: message, hint, code, exit_code
-├── StorageError                NoWorkspace 2 · WorkspaceLocked 11 · NewerCatalog 4 · NoSpace 3
-│                               BadQuery 2 · NotFound 2
+├── StorageError                NoWorkspace 2 · WorkspaceLocked 11 (ConsumerBusy) · NewerCatalog 4
+│                               NoSpace 3 · BadQuery 2 · NotFound 2
 ├── UsageError            2     the command asks for something that cannot be
 │   ├── UnknownTag        2     no such tag at the source; names the close ones
 │   ├── RefusedQuery      2     a query that content safety never sends
@@ -16,7 +16,7 @@ TrawlError                      storage/errors.py: message, hint, code, exit_cod
 ├── RateLimited           8     told to wait longer than the cap; resumable
 ├── LimitReached          7     --max-bytes or --max-time ended it first
 ├── ItemsFailed           6     --strict, and some items failed for good
-├── Interrupted     130/143     SIGINT or SIGTERM; resumable
+├── Interrupted     130/143     SIGINT, SIGTERM or `trawl stop`; resumable
 ├── BrokenPlugin          1     crawler/plugins.py: an installed plug-in that cannot be loaded
 ├── StageError                  stages/errors.py: BadOption 2 · FolderNotOurs 2 · NothingToDraw 2
 │                               UnreadablePicture
@@ -151,7 +151,7 @@ class ItemsFailed(TrawlError):
 
 
 class Interrupted(TrawlError):
-    """A signal ended the run; everything committed is kept."""
+    """A signal or `trawl stop` ended the run; everything committed is kept."""
 
     code = "E_INTERRUPTED"
     exit_code = 130

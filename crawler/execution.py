@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from crawler.carry import Tools
 from crawler.engine import Engine
@@ -20,7 +19,8 @@ from crawler.run import Summary
 from crawler.settings import Settings
 from crawler.site import Site
 from crawler.stats import Stats
-from storage import purge, workspace
+from crawler.user_state import hosts_file
+from storage import crawls, purge, stopping, workspace
 from storage.disk import in_our_words
 from storage.files import FileStore, total_bytes
 from storage.hosts import HostCooldowns
@@ -77,8 +77,8 @@ async def execute(path: Path, settings: Settings, site: Site, engine: Engine) ->
 
 
 async def _catalog(path: Path, stack: AsyncExitStack) -> tuple[Writer, FileStore, int]:
-    """The catalog and the files of a workspace, cleared of what a killed run left; how many files
-    were set aside, since the catalog does not know them.
+    """The catalog and the files of a workspace, cleared of what a killed run left, and of what it
+    was asked; how many files were set aside, since the catalog does not know them.
     """
     writer = Writer(
         path / workspace.CATALOG,
@@ -89,7 +89,13 @@ async def _catalog(path: Path, stack: AsyncExitStack) -> tuple[Writer, FileStore
     await writer.start()  # first: a newer catalog is left with all that is beside it
     stack.push_async_callback(writer.close)
     store = FileStore(path)
-    return writer, store, await writer.do(lambda db: purge.tidy(db, store))
+
+    def clear_up(db: sqlite3.Connection) -> int:
+        stopping.take(db)  # a request of before is not meant for this run
+        crawls.end_killed(db)  # under the lock nothing else runs
+        return purge.tidy(db, store)
+
+    return writer, store, await writer.do(clear_up)
 
 
 def _as_descriptors_allow(settings: Settings, engine: Engine) -> tuple[int, Settings]:
@@ -112,15 +118,10 @@ async def open_session(
     settings: Settings, stats: Stats, notify: Callable[[dict[str, Any]], None] | None = None
 ) -> AsyncIterator[Session]:
     """All network traffic of one run; what hosts ask of us outlives it."""
-    cooldowns = HostCooldowns(_state_folder() / "hosts.db")
+    cooldowns = HostCooldowns(hosts_file())
     login = settings.proxy_login
     async with Session(settings.net, stats, cooldowns, notify, proxy_login=login) as session:
         yield session
-
-
-def _state_folder() -> Path:
-    """Where what all crawls of a user share is kept (waits that hosts asked for)."""
-    return Path(platformdirs.user_state_dir("trawl"))
 
 
 def _min_free(settings: Settings, path: Path) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 from crawler.acquire import BY_POLICY, PASSING
 from crawler.adapters.base import Adapter, Http, Predicate
+from crawler.judgement import Case, judged, write
 from crawler.verdicts import Rules, predicate_of, wider
-from storage import crawls, works
+from storage import crawls, tallies, works
 from storage.records import Crawl, CrawlSpec, Walk
 from storage.writer import Writer
 
@@ -74,25 +74,25 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
 
 
 async def _reopen(request: Request, writer: Writer, crawl: Crawl, predicate: Predicate) -> Opened:
-    def must_rejudge(db: sqlite3.Connection) -> bool:
-        changed = crawl.policy != request.rules.policy.to_json()
-        works.reopen(db, crawl.id, PASSING | BY_POLICY if changed else PASSING)
-        return changed or works.half_judged(db, crawl.id)
+    policy = request.rules.policy.to_json()
+    changed = crawl.policy != policy
+    await writer.do(
+        lambda db: works.reopen(db, crawl.id, PASSING | BY_POLICY if changed else PASSING)
+    )
+    if not changed:
+        return await writer.do(lambda db: _go_on(db, request, crawl, predicate))
+    case = Case.of(crawl, request.rules)
 
-    # In many short transactions: a large crawl is judged for seconds. The crawl follows the new
-    # policy only after the last of them, so that one that was cut short is judged again.
-    after = 0 if await writer.do(must_rejudge) else None
-    while after is not None:
-        after = await writer.do(
-            partial(works.rejudge, crawl_id=crawl.id, rule=request.rules.of_record, after=after)
-        )
-    return await writer.do(lambda db: _go_on(db, request, crawl, predicate))
+    def finish(db: sqlite3.Connection) -> Opened:
+        write(db, [case])
+        return _go_on(db, request, crawl, predicate)
+
+    return await judged(writer.do, [case], finish)
 
 
 def _go_on(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
-    works.note_judged(db, crawl.id)
     relist = wider(predicate, crawl.predicate)
-    met = request.want is not None and works.accepted_count(db, crawl.id) >= request.want
+    met = request.want is not None and tallies.accepted_count(db, crawl.id) >= request.want
     if relist:
         parts = request.adapter.partitions(crawl.resolved, predicate)
         crawls.set_walks(db, crawl.id, [(part.name, part.listing) for part in parts])
@@ -113,9 +113,9 @@ def _go_on(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Pr
 def _opened(db: sqlite3.Connection, crawl: Crawl) -> Opened:
     return Opened(
         crawl,
-        accepted=works.accepted_count(db, crawl.id),
-        pending=works.pending_count(db, crawl.id),
-        seen=works.count(db, crawl.id),
+        accepted=tallies.accepted_count(db, crawl.id),
+        pending=tallies.pending_count(db, crawl.id),
+        seen=tallies.count(db, crawl.id),
         walks=[walk for walk in crawls.walks(db, crawl.id) if not walk.exhausted],
     )
 

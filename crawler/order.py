@@ -42,6 +42,8 @@ class Frontier:
     """Twins of a work that waits for its turn among the rest."""
     _free: list[Work] = field(default_factory=list)
     """Works known to be duplicates of an accepted one: they cost nothing and fill no place."""
+    _asked: list[tuple[int, Work]] = field(default_factory=list)
+    """Works that a person wants, whether the target is met or not."""
     _held: dict[str, deque[Work]] = field(default_factory=dict)
     """Host -> works that wait for room there; each fills its place of ``want`` meanwhile."""
     _at: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,18 @@ class Frontier:
             if work.position not in self._here:
                 self._here.add(work.position)
                 heapq.heappush(self._ready, (work.position, work))
+
+    def ask(self, works: Iterable[Work]) -> None:
+        """Take works that a person accepted: they need no place in the target."""
+        for work in works:
+            if work.position in self._here:
+                kept = [one for one in self._ready if one[0] != work.position]
+                if len(kept) == len(self._ready):
+                    continue  # on its way, or it waits for another one
+                heapq.heapify(kept)
+                self._ready = kept
+            self._here.add(work.position)
+            heapq.heappush(self._asked, (work.position, work))
 
     def all_loaded(self) -> None:
         """The catalog holds nothing more: what is pending is what is here."""
@@ -83,8 +97,8 @@ class Frontier:
                 if not held:
                     del self._held[host]
                 return self._fly(work)
-        while self._ready and self._room() and self._held_count < HELD:
-            work = heapq.heappop(self._ready)[1]
+        while (self._asked or (self._ready and self._room())) and self._held_count < HELD:
+            work = heapq.heappop(self._asked or self._ready)[1]
             twin = self._twin(work.candidate)
             if twin is not None:
                 following = self._following.pop(work.position, ())
@@ -155,12 +169,13 @@ class Frontier:
         """The target is met and every earlier work has its verdict."""
         if self.want is None or self.accepted < self.want:
             return False
-        return not (self._flying or self._held or self._free or self._parked)
+        return not (self._flying or self._held or self._free or self._parked or self._asked)
 
     @property
     def idle(self) -> bool:
         """Nothing is in flight and nothing is left to start."""
-        return not (self._flying or self._held or self._ready or self._free or self._parked)
+        waiting = self._ready or self._free or self._parked or self._asked
+        return not (self._flying or self._held or waiting)
 
     def _room(self) -> bool:
         started = len(self._flying) + self._held_count

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from crawler.adapters.base import Page
 from crawler.listing import BAD_ENTRY
 from crawler.verdicts import Rules
-from storage import candidates, crawls, listing, works
+from storage import candidates, crawls, listing, tallies
 from storage.records import Candidate, Ruling
 from storage.states import Settled
 from storage.writer import Writer
@@ -42,7 +42,7 @@ async def commit(
 
         def end(db: sqlite3.Connection) -> Committed:
             crawls.set_exhausted(db, crawl_id, partition, True)
-            return Committed([], *works.counts(db, crawl_id))
+            return Committed([], *tallies.counts(db, crawl_id))
 
         return await writer.do(end)
     listed = [(candidate, rules.of_claims(candidate)) for candidate in page.candidates]
@@ -51,7 +51,7 @@ async def commit(
         db: sqlite3.Connection, listed: Sequence[tuple[Candidate, Ruling]], dropped: Counter[str]
     ) -> Committed:
         settled = listing.commit_page(db, crawl_id, partition, listed, page.cursor, dropped)
-        return Committed(settled, *works.counts(db, crawl_id))
+        return Committed(settled, *tallies.counts(db, crawl_id))
 
     def commit(db: sqlite3.Connection) -> Committed:
         dropped = Counter(page.dropped)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from storage.query import RATINGS
+from storage.query.fields import RATINGS
 
 Parser: TypeAlias = Callable[[Any], Any]
 

@@ -1,4 +1,4 @@
-"""Plug-ins: adapters, filters, stages and exports, found by entry points and loaded when asked."""
+"""Plug-ins: adapters, filters, stages, exports, faces: found by entry points, loaded when asked."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ ADAPTERS = "trawl.adapters"
 FILTERS = "trawl.filters"
 STAGES = "trawl.stages"
 EXPORTS = "trawl.exports"
+FACES = "trawl.faces"
 
 _KINDS: Mapping[str, str] = types.MappingProxyType(
-    {ADAPTERS: "source", FILTERS: "filter", STAGES: "stage", EXPORTS: "layout"}
+    {
+        ADAPTERS: "source",
+        FILTERS: "filter",
+        STAGES: "stage",
+        EXPORTS: "layout",
+        FACES: "face of the stream",
+    }
 )
 
 

@@ -17,6 +17,7 @@ from storage.records import AcceptedImage, Row
 if TYPE_CHECKING:
     from crawler.chain import Chain
     from crawler.engine import Engine
+    from crawler.opening import Request
     from crawler.workspace import Workspace
 
 
@@ -51,6 +52,11 @@ class Run:
     def stats(self) -> Stats:
         """Live counts."""
         return self._engine.stats
+
+    @property
+    def request(self) -> Request:
+        """What it was asked for."""
+        return self._engine.request
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer`` with every report (the objects of ``--ndjson``), in the event loop."""

@@ -22,7 +22,7 @@ from crawler.site import Credentials, Net, Site
 
 __all__ = ["Limits", "Settings", "Storage", "Value", "load", "parse", "set_value"]
 
-_RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS"})
+_RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS", "TRAWL_VIEWER"})
 
 
 @dataclass(frozen=True)

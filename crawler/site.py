@@ -20,17 +20,17 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Site:
-    """One instance of a source: ``[sites.NAME]`` in the settings.
-
-    ``rate`` is requests per second per host; ``connections`` is how many files of one host are
-    fetched at once. ``base_url`` has no trailing slash; it is empty for local sources.
-    """
+    """One instance of a source: ``[sites.NAME]`` in the settings."""
 
     name: str
     adapter: str
+    """The source whose software the site runs, for a site of your own."""
     base_url: str = ""
+    """Where the site is, without a slash at the end; empty for local sources."""
     rate: float = 1.0
+    """Requests a second, for each host of the site."""
     connections: int = 4
+    """Files of one host that are fetched at once."""
     credentials: Credentials | None = None
 
 
@@ -43,9 +43,13 @@ class Net:
     allow_hosts: frozenset[str] = frozenset()
     """``host:port`` pairs that may be private or loopback addresses, or use an unusual port."""
     max_file_bytes: int = 200_000_000
+    """Bytes of one file at most; larger ones are ``too_big``."""
     max_answer_bytes: int = 16_000_000
+    """Bytes of one answer of an API at most."""
     connect_timeout: float = 10.0
+    """Seconds for a connection to be made."""
     read_timeout: float = 30.0
+    """Seconds of silence after which an answer is given up."""
     total_timeout: float = 600.0
     """Seconds for one file, from the first byte asked to the last received."""
     min_rate: float = 1024.0

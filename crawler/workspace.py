@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from crawler import plugins
 from crawler.adapters.base import Adapter
+from crawler.consumers import NamedConsumer, every
 from crawler.dry_run import DryRun, dry_run
 from crawler.engine import Engine
 from crawler.errors import ConfigError, NotFound
@@ -25,32 +24,20 @@ from crawler.run import Run, Summary
 from crawler.settings import Settings, load
 from crawler.site import Site
 from crawler.stats import Stats
+from crawler.streaming import Feed, StreamEvent, stream
 from crawler.verdicts import Rules
-from filters.policy import PolicyError
-from storage import crawls, stream, workspace
-from storage.database import write_once
+from filters.policy import PolicyError, laid_over
+from storage import crawls, workspace
+from storage.consumers import MAX_ATTEMPTS, Consumer
+from storage.query.language import words_of
 from storage.reader import Reader
-from storage.records import AcceptedImage, Crawl, CrawlSpec, Event, ExportReport
+from storage.records import AcceptedImage, Crawl, CrawlSpec, ExportReport
+from storage.stream import MAX_INFLIGHT, Asked
+from storage.words import BY_PERSON
 
 __all__ = ["DryRun", "Run", "StreamEvent", "Summary", "Workspace"]
 
 DEFAULT_WANT = 200
-POLL = 0.05
-"""Seconds between looks for new events."""
-
-
-@dataclass(frozen=True)
-class StreamEvent:
-    """An event handed to a consumer, which acknowledges it when its work is done."""
-
-    event: Event
-    image: AcceptedImage | None
-    """The picture as it is now; None for events without one, and for withdrawn pictures."""
-    _ack: Callable[[int], None]
-
-    async def ack(self) -> None:
-        """Remember that everything up to this event is done; the next run starts after it."""
-        await asyncio.to_thread(self._ack, self.event.seq)
 
 
 class Workspace:
@@ -193,7 +180,9 @@ class Workspace:
     def _rules(self, policy: Mapping[str, Any], *, own: bool = True) -> Rules:
         judge = plugins.judge()
         try:
-            return Rules(judge, judge.policy(_merged(self.settings.policy if own else {}, policy)))
+            return Rules(
+                judge, judge.policy(laid_over(self.settings.policy if own else {}, policy))
+            )
         except PolicyError as error:
             raise ConfigError(str(error)) from error
 
@@ -212,23 +201,36 @@ class Workspace:
 
     # -- what came of it ----------------------------------------------------------------------
 
-    def images(self, words: Sequence[str] = (), *, crawl: str | None = None) -> list[AcceptedImage]:
-        """The images that match query words, in the crawl's order: accepted ones, unless the words
-        ask for a ``state:`` or ``reason:``.
+    def images(
+        self, words: Sequence[str] = (), *, crawl: str | None = None, limit: int | None = None
+    ) -> list[AcceptedImage]:
+        """The images that match query words, in the crawl's order (of several crawls, as they were
+        first met): accepted ones, unless the words ask for a ``state:`` or ``reason:``.
 
         Of a crawl without words it is its set: the first ``want`` of them, also where it was run
-        with a larger target before. Raises BadQuery and NotFound.
+        with a larger target before, and what people accepted beyond. ``limit`` is the most that
+        are given. Raises BadQuery and NotFound.
         """
-        asked = list(words)
+        asked = list(words_of(words))
         if not any(word.removeprefix("-").startswith(("state:", "reason:")) for word in asked):
             asked.append("state:accepted")
-        limit = None
         if crawl is not None:
             known = self._known_crawl(crawl)
             asked.append(f"crawl:{known.id}")
-            limit = None if words else known.want
+            if not words and known.want is not None:
+                return self._set(known.id, asked, known.want)[:limit]
         with Reader(self.path) as reader:
             return list(reader.query(asked, limit=limit))
+
+    def _set(self, crawl: str, asked: Sequence[str], want: int) -> list[AcceptedImage]:
+        with Reader(self.path) as reader:
+            first = list(reader.query(asked, limit=want))
+            by_hand = [row for row in reader.rows(crawl) if row.reason == BY_PERSON]
+            if not any(row.state == "accepted" for row in by_hand):
+                return first
+            here = {image.candidate_id for image in first}
+            said = reader.query([*asked, f"reason:{BY_PERSON}"])
+            return [*first, *(image for image in said if image.candidate_id not in here)]
 
     def export(
         self,
@@ -259,45 +261,55 @@ class Workspace:
         made = _layout(layout, options, query)
         return export(self.path / workspace.CATALOG, made, images, out)
 
-    async def stream(
+    def stream(
         self,
         consumer: str | None = None,
         *,
         after: int | None = None,
         follow: bool = False,
+        max_inflight: int = MAX_INFLIGHT,
+        max_attempts: int = MAX_ATTEMPTS,
+        kinds: Iterable[str] = (),
+        crawl: str | None = None,
     ) -> AsyncIterator[StreamEvent]:
         """The event log in commit order, from the first event a consumer has not acknowledged.
 
-        ``after`` (a seq) overrides where it starts. With ``follow`` it waits for more. At least
-        once: an event that was not acknowledged comes again.
+        At least once: an event that was not acknowledged comes again. A consumer has one reader,
+        and at most ``max_inflight`` events without an answer; ``after`` (a seq) is where a new one
+        begins. With ``follow`` it waits for more. Raises UsageError, NotFound; when it is iterated
+        what :class:`crawler.streaming.Feed` raises.
         """
-        with Reader(self.path) as reader:
-            seq = after
-            if seq is None:
-                seq = reader.acked(consumer) if consumer is not None else 0
-            while True:
-                events = reader.events(seq)
-                for event in events:
-                    seq = event.seq
-                    yield StreamEvent(event, _as_it_is(reader, event), partial(self._ack, consumer))
-                if not events:
-                    if not follow:
-                        return
-                    await asyncio.sleep(POLL)
-
-    def _ack(self, consumer: str | None, seq: int) -> None:
-        if consumer is not None:
-            write_once(
-                self.path / workspace.CATALOG, lambda db: stream.acknowledge(db, consumer, seq)
+        return stream(
+            self.feed(
+                consumer,
+                after=after,
+                follow=follow,
+                max_inflight=max_inflight,
+                max_attempts=max_attempts,
+                kinds=kinds,
+                crawl=crawl,
             )
+        )
 
+    def feed(
+        self,
+        consumer: str | None = None,
+        *,
+        kinds: Iterable[str] = (),
+        crawl: str | None = None,
+        **how: Any,
+    ) -> Feed:
+        """What :meth:`stream` reads, for those who take several events at once."""
+        asked = Asked(frozenset(kinds), None if crawl is None else self._known_crawl(crawl).id)
+        return Feed(self.path, consumer, asked=asked, **how)
 
-def _as_it_is(reader: Reader, event: Event) -> AcceptedImage | None:
-    if event.candidate_id is None or event.kind == "retracted":
-        return None
-    image = reader.image(event.candidate_id, event.crawl_id)
-    live = image is not None and image.state in ("accepted", "duplicate")
-    return image if live and image is not None and image.sha256 == event.sha256 else None
+    def consumer(self, name: str) -> NamedConsumer:
+        """A consumer from outside: its lag and dead letters, to be rewound, retried, forgotten."""
+        return NamedConsumer(self.path, name)
+
+    def consumers(self) -> list[Consumer]:
+        """All consumers by name, with their lag."""
+        return every(self.path)
 
 
 def trigger_of(query: str) -> str:
@@ -330,19 +342,6 @@ def adapter_origin(adapter: Adapter, source: str, settings: Settings) -> str:
 
 def _adapter_class(source: str, settings: Settings) -> Any:
     return plugins.load(plugins.ADAPTERS, settings.adapter(source))
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` laid on ``base``, section by section; what is allowed adds up."""
-    out: dict[str, Any] = dict(base)
-    for key, value in over.items():
-        if key == "allow":
-            out["allow"] = sorted({*base.get("allow", ()), *value})
-        elif isinstance(value, Mapping):
-            out[key] = {**base.get(key, {}), **value}
-        else:
-            out[key] = value
-    return out
 
 
 def _plain(value: Any) -> Any:

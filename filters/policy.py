@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 FAILED = "filter_failed"
 """The reason where a filter raised: a trouble of ours that says nothing of the work."""
-FORCED = "forced"
-"""The key of the forced filters' versions in a kept policy."""
+VERSIONS = "versions"
+"""The key of the filters' versions in a kept policy."""
 _NO_RESOURCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
 """Troubles of this machine, which a filter only happened to meet."""
 
@@ -35,13 +35,13 @@ class PolicyError(ValueError):
 class Policy:
     """One section of options per filter, and the reasons a person has allowed.
 
-    ``forced`` is no choice of anybody: the versions of the forced filters, by name. A crawl that
-    was judged by another version follows another policy.
+    ``versions`` is no choice of anybody: those of the filters, by name. A crawl that was judged by
+    another version of one, or without it, follows another policy.
     """
 
     sections: Mapping[str, Any]
     allow: frozenset[str] = frozenset()
-    forced: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.sections[name]
@@ -61,7 +61,7 @@ class Policy:
             if dataclasses.fields(section)
         }
         out["allow"] = sorted(self.allow)
-        out[FORCED] = dict(sorted(self.forced.items()))
+        out[VERSIONS] = dict(sorted(self.versions.items()))
         return out
 
 
@@ -86,11 +86,11 @@ class Judge:
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
         """Make a policy from ``{"resolution": {"min_side": 768}, …, "allow": ["comic"]}``.
 
-        What a kept policy says of forced filters is passed over: those of today judge. Raises
+        What a kept policy says of versions is passed over: the filters of today judge. Raises
         PolicyError for an unknown section, option or reason and for a value out of range.
         """
         given = dict(values or {})
-        given.pop(FORCED, None)
+        given.pop(VERSIONS, None)
         allow = frozenset(given.pop("allow", ()))
         sections: dict[str, Any] = {}
         for filter in self.filters:
@@ -100,7 +100,7 @@ class Judge:
         allowable = {r for f in self.filters if not f.forced for r in f.reasons}
         for reason in sorted(allow - allowable):
             raise PolicyError(_unknown("reason to allow", reason, allowable))
-        return Policy(sections, allow, {f.name: f.version for f in self.filters if f.forced})
+        return Policy(sections, allow, {f.name: f.version for f in self.filters})
 
     def reasons(self) -> dict[str, str]:
         """Every reason of every filter, with the line that explains it."""
@@ -172,6 +172,16 @@ class Judge:
             self._logged.add((filter.name, type(error).__name__))
             log.error("the filter %s failed: %s", filter.name, what, exc_info=error)
         return what
+
+
+def laid_over(policy: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid on a policy, option by option; what is allowed adds up."""
+    out: dict[str, Any] = {
+        name: {**policy.get(name, {}), **over.get(name, {})}
+        for name in {*policy, *over} - {"allow"}
+    }
+    out["allow"] = sorted({*policy.get("allow", ()), *over.get("allow", ())})
+    return out
 
 
 def failed_measures(measures: Mapping[str, Measures]) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from storage.records import AcceptedImage
 
@@ -80,6 +80,16 @@ def readable_names(images: Sequence[AcceptedImage]) -> list[str]:
             return stems
         for i in clashing:
             levels[i] += 1
+
+
+def distinct_name(image: AcceptedImage, taken: Callable[[str], bool]) -> str:
+    """A stem for a picture that comes alone: as short as those that are taken leave it."""
+    base, digest = readable_name(image), _digest(image)
+    for length in _SUFFIX_LENGTHS:
+        stem = _suffixed(base, digest[:length]) if length else base
+        if not taken(stem):
+            return stem
+    raise ValueError(f"every name of {base} is taken")
 
 
 def _digest(image: AcceptedImage) -> str:

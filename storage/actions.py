@@ -69,3 +69,9 @@ def _every(db: sqlite3.Connection, clause: str, *values: object) -> list[Action]
 def mark_undone(db: sqlite3.Connection, action_id: int) -> None:
     """Note that an action was undone."""
     db.execute("UPDATE actions SET undone_at = ? WHERE id = ?", (now(), action_id))
+
+
+def counts(db: sqlite3.Connection) -> tuple[int, int]:
+    """How many actions there were, and how many are undone: both only grow."""
+    row = db.execute("SELECT count(*), count(undone_at) FROM actions").fetchone()
+    return row[0], row[1]

@@ -114,6 +114,11 @@ def update(
         db.execute("UPDATE crawls SET want = ? WHERE id = ?", (want, crawl_id))
 
 
+def end_killed(db: sqlite3.Connection) -> None:
+    """Note that what a killed run left ``running`` has stopped; its moment stays."""
+    db.execute("UPDATE crawls SET state = 'stopped' WHERE state = 'running'")
+
+
 def set_walks(
     db: sqlite3.Connection, crawl_id: str, partitions: Sequence[tuple[str, Mapping[str, Json]]]
 ) -> None:

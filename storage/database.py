@@ -21,6 +21,8 @@ VERSION = 2
 """The catalog version this trawl writes; kept in ``PRAGMA user_version``."""
 
 BUSY_MS = 10_000
+LOOK = 0.0005
+"""Seconds between two looks whether another process has done writing."""
 LARGEST_LOG = 64 << 20
 """Bytes that the write-ahead log keeps on disk once it has been folded in."""
 
@@ -91,6 +93,28 @@ def opened(
         time.sleep(PAUSE)
 
 
+def begin(db: sqlite3.Connection) -> None:
+    """Begin to write; while another process does, look every half a millisecond for its end.
+
+    SQLite's own waits grow to 100 ms, and starve whoever meets an engine that writes all the time.
+    """
+    deadline = time.monotonic() + BUSY_MS / 1000
+    db.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            time.sleep(LOOK)
+    finally:
+        db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+
 def write_once(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     """One short write from outside the engine: its own transaction, no checkpoint.
 
@@ -98,7 +122,7 @@ def write_once(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     """
     with in_our_words(path.parent), closing(open_writer(path)) as db:
         db.execute("PRAGMA wal_autocheckpoint=0")
-        db.execute("BEGIN IMMEDIATE")
+        begin(db)
         try:
             result = work(db)
             db.execute("COMMIT")

@@ -43,6 +43,13 @@ class WorkspaceLocked(StorageError):
     hint = "wait for it to end, stop it, or use another workspace with -w"
 
 
+class ConsumerBusy(WorkspaceLocked):
+    """Another process reads as this consumer."""
+
+    code = "E_CONSUMER_BUSY"
+    hint = "stop that reader, or read under a name of your own: each consumer gets every event"
+
+
 class NewerCatalog(StorageError):
     """The catalog was written by a newer trawl; it is left untouched."""
 

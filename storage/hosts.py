@@ -6,7 +6,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from storage.database import opened
 from storage.disk import explained, in_our_words
@@ -20,6 +22,15 @@ CREATE TABLE IF NOT EXISTS cooldowns (
     reason TEXT NOT NULL
 ) WITHOUT ROWID
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A host that must not be asked until a moment (seconds of the wall clock), and why."""
+
+    host: str
+    until: float
+    reason: str
 
 
 class HostCooldowns:
@@ -93,14 +104,43 @@ class HostCooldowns:
         except sqlite3.Error as error:
             if isinstance(full := explained(error, self.path.parent), NoSpace):
                 raise full from error
-            raise StorageError(
-                f"the list of hosts that asked us to wait cannot be used: {self.path}: {error}",
-                hint="if it is damaged, delete that file and run the command again",
-            ) from error
+            raise _unusable(self.path, error) from error
+
+
+def in_force(path: Path, *, clock: Callable[[], float] = time.time) -> list[Cooldown]:
+    """The hosts that are to be left alone now, the first to be asked again first.
+
+    Writes nothing, and makes no file where there is none. Raises StorageError.
+    """
+    if not path.is_file():
+        return []
+    now = clock()
+    try:
+        with closing(opened(f"file:{quote(str(path))}?mode=ro", _patient, uri=True)) as db:
+            rows = db.execute("SELECT host, until, noted, reason FROM cooldowns").fetchall()
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    waits = [
+        Cooldown(str(host), now + left, str(reason))
+        for host, until, noted, reason in rows
+        if (left := _left(until, noted, now)) > 0
+    ]
+    return sorted(waits, key=lambda wait: (wait.until, wait.host))
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
+    return StorageError(
+        f"the list of hosts that asked us to wait cannot be used: {path}: {error}",
+        hint="if it is damaged, delete that file and run the command again",
+    )
+
+
+def _patient(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA busy_timeout=10000")
 
 
 def _ready(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA busy_timeout=10000")
+    _patient(db)
     db.execute(_SCHEMA)
 
 

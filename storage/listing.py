@@ -15,6 +15,7 @@ from storage.purge import drop_unused_tags
 from storage.records import Candidate, Json, Ruling, State
 from storage.rows import dumps
 from storage.states import BLOCKED, Settled, evidence, forget_picture, settle
+from storage.words import UNTOUCHED, heed, said_of
 
 
 def commit_page(
@@ -40,7 +41,7 @@ def commit_page(
         known, before = _met(db, crawl_id, candidate)
         told = _told(db, candidate)
         candidate_id, replaced = record_work(db, candidate, ruling)
-        ruling = _standing(db, candidate_id, ruling)
+        ruling = _standing(db, candidate_id, before, ruling)
         purged = purged or (known and ruling == BLOCKED)
         if before is None:
             position += 1
@@ -145,9 +146,21 @@ def _insert(
     )
 
 
-def _standing(db: sqlite3.Connection, candidate_id: int, ruling: Ruling) -> Ruling:
-    """A blocked work stays blocked, whatever the site says of it later."""
-    return BLOCKED if _is_blocked(db, candidate_id) else ruling
+def _standing(
+    db: sqlite3.Connection, candidate_id: int, before: State | None, ruling: Ruling
+) -> Ruling:
+    """What stands whatever the site says of a work later: blocked, or what a person said of it.
+
+    A work that a person wants is pending: its turn decides whether its bytes are here.
+    """
+    row = db.execute(
+        "SELECT outcome, image FROM candidates WHERE id = ?", (candidate_id,)
+    ).fetchone()
+    if row["outcome"] == "blocked":
+        return BLOCKED
+    if before in UNTOUCHED:
+        return ruling
+    return heed(ruling, said_of(db, candidate_id, row["image"]), held=False)
 
 
 def _is_blocked(db: sqlite3.Connection, candidate_id: int) -> bool:

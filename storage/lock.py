@@ -1,18 +1,20 @@
-"""One engine per workspace: a lock that a kill releases."""
+"""One engine per workspace, one reader per consumer: locks that a kill releases."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from storage.disk import in_our_words
-from storage.errors import WorkspaceLocked
+from storage.errors import ConsumerBusy, WorkspaceLocked
 from storage.platform import alive, patiently, try_lock
 
 SOON = 0.5
@@ -20,20 +22,20 @@ SOON = 0.5
 GLANCE = 0.2
 """Seconds in which a look at the lock is over."""
 
+CONSUMERS = "consumers"
+"""Folder of a workspace with a lock for each consumer."""
+
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
-class EngineLock:
-    """Holds ``engine.lock`` of a workspace; the file says who and since when.
+class _Lock:
+    """Holds a file of a workspace; the file says who and since when."""
 
-    Raises WorkspaceLocked at once where another engine holds it.
-    """
-
-    def __init__(self, workspace: Path) -> None:
-        self.path = workspace / "engine.lock"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._fd: int | None = None
 
-    def __enter__(self) -> EngineLock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 
@@ -45,14 +47,16 @@ class EngineLock:
     ) -> None:
         self.release()
 
+    def refusal(self, holder: str) -> WorkspaceLocked:
+        """What is raised where somebody else has it; ``holder`` is the end of a sentence."""
+        raise NotImplementedError
+
     def acquire(self) -> None:
         with in_our_words(self.path.parent):
             fd = patiently(lambda: os.open(self.path, _FLAGS, 0o644), seconds=SOON)
             try:
                 if not _lock_soon(fd):
-                    raise WorkspaceLocked(
-                        f"the workspace {self.path.parent} is in use{_holder(fd)}"
-                    )
+                    raise self.refusal(_holder(fd))
                 _write(fd)
             except BaseException:
                 os.close(fd)
@@ -65,6 +69,36 @@ class EngineLock:
             self._fd = None
 
 
+class EngineLock(_Lock):
+    """``engine.lock`` of a workspace. Raises WorkspaceLocked where another engine has it."""
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__(workspace / "engine.lock")
+
+    def refusal(self, holder: str) -> WorkspaceLocked:
+        return WorkspaceLocked(f"the workspace {self.path.parent} is in use{holder}")
+
+
+class ConsumerLock(_Lock):
+    """The one reader of a consumer. Raises ConsumerBusy where there is another.
+
+    Names of consumers are anything; those of the files are their hashes.
+    """
+
+    def __init__(self, workspace: Path, name: str) -> None:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        super().__init__(workspace / CONSUMERS / f"{digest}.lock")
+        self.name = name
+
+    def acquire(self) -> None:
+        with in_our_words(self.path.parent.parent):
+            self.path.parent.mkdir(exist_ok=True)
+        super().acquire()
+
+    def refusal(self, holder: str) -> WorkspaceLocked:
+        return ConsumerBusy(f"the consumer {self.name!r} is read already{holder}")
+
+
 def engine_running(workspace: Path) -> bool:
     """True while an engine holds the workspace; takes nothing."""
     try:
@@ -75,6 +109,28 @@ def engine_running(workspace: Path) -> bool:
         return not try_lock(fd)
     finally:
         os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a workspace."""
+
+    pid: int
+    host: str
+    since: str
+    """ISO 8601, UTC."""
+
+
+def holder(workspace: Path) -> Holder | None:
+    """Who holds a workspace; None where nobody does, or has not said so yet. Takes nothing."""
+    if not engine_running(workspace):
+        return None
+    fd = os.open(workspace / "engine.lock", os.O_RDONLY)
+    try:
+        found = _read(fd)
+    finally:
+        os.close(fd)
+    return Holder(int(found["pid"]), str(found["host"]), str(found["since"])) if found else None
 
 
 def _lock_soon(fd: int) -> bool:
@@ -116,6 +172,7 @@ def _holder(fd: int) -> str:
 def _read(fd: int) -> dict[str, Any]:
     try:
         found = json.loads(os.pread(fd, 4096, 0))
-        return found if {"pid", "host", "since"} <= found.keys() else {}
+        whole = {"pid", "host", "since"} <= found.keys() and isinstance(found["pid"], int)
+        return found if whole else {}
     except (ValueError, AttributeError):  # the holder is writing it at this moment
         return {}

@@ -62,6 +62,7 @@ def _blank(db: sqlite3.Connection, candidate_id: int) -> None:
         (candidate_id,),
     )
     db.execute("DELETE FROM attempts WHERE candidate_id = ?", (candidate_id,))
+    _unsay(db, "candidate_id", candidate_id)
     # The picture's row goes only after nobody points at it: keep ``image`` until _doom_picture.
     db.execute(
         "UPDATE candidates SET page_url=NULL, source_url=NULL, tags=NULL, caption=NULL,"
@@ -109,7 +110,19 @@ def _doom_picture(db: sqlite3.Connection, sha256: str) -> None:
     _doom_copies(db, sha256)
     db.execute("UPDATE candidates SET image = NULL WHERE image = ?", (sha256,))
     db.execute("UPDATE events SET payload = '{}' WHERE sha256 = ?", (sha256,))
+    _unsay(db, "picture", sha256)
     db.execute("DELETE FROM images WHERE sha256 = ?", (sha256,))
+
+
+def _unsay(db: sqlite3.Connection, column: str, value: int | str) -> None:
+    """Forget what people said of a blocked work or picture, and why they said so."""
+    db.execute(
+        "UPDATE actions SET about = json_remove(about, '$.note')"  # noqa: S608
+        f" WHERE id IN (SELECT action_id FROM decided WHERE {column} = ?)",
+        (value,),
+    )
+    db.execute(f"DELETE FROM decided WHERE {column} = ?", (value,))  # noqa: S608
+    db.execute(f"DELETE FROM decisions WHERE {column} = ?", (value,))  # noqa: S608
 
 
 def _descendants(db: sqlite3.Connection, sha256: str) -> list[sqlite3.Row]:

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from storage import crawls, stream
 from storage.database import open_reader
-from storage.errors import BadQuery, NotFound
+from storage.errors import BadQuery
 from storage.lock import engine_running
-from storage.public_url import public_url, public_urls
-from storage.query import DEFAULT_ORDER, Compiled, compile_query
+from storage.query.language import HasTag, parse
+from storage.query.search import Found, Search
+from storage.query.sql import Compiled, all_of, compile_query, tag_ids
+from storage.query.vocabulary import Vocabulary
 from storage.reasons import STATES, reasons
-from storage.records import AcceptedImage, CrawlStatus, Event, Json, Row
-from storage.rows import IMAGE_SELECT, image_of, loads
+from storage.records import AcceptedImage, Crawl, CrawlStatus, Event, Json, Row
+from storage.rows import IMAGE_SELECT, image_of
+from storage.show import show
 from storage.workspace import require_catalog
 
-PAGE = 500
-"""Rows read at a time: a cursor left open would keep the write-ahead log from shrinking."""
+MOST_MORE = 10_000
+"""Works behind the first page that are counted."""
+PATIENCE = 0.05
+"""Seconds that counting them may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The first works that match a query."""
+
+    images: list[AcceptedImage]
+    more: int
+    """Works behind them: all, or if not ``exact`` at least so many."""
+    exact: bool
 
 
 class Reader:
@@ -79,58 +95,60 @@ class Reader:
     def query(
         self, words: Sequence[str], *, sort: str | None = None, limit: int | None = None
     ) -> Iterator[AcceptedImage]:
-        """The works that match, each once (the first crawl that met it unless ``crawl:`` is given).
+        """The works that match, each once: as the first crawl has it that matches.
 
         Raises BadQuery.
         """
         if limit is not None and limit < 0:
             raise BadQuery("a limit is 0 or more")
-        asked = compile_query([*words, f"sort:{sort}"] if sort else words)
-        seen: set[int] = set()
-        for row in self._pages(asked):
-            if len(seen) == limit:
-                return
-            if row["candidate_id"] not in seen:
-                seen.add(row["candidate_id"])
-                yield image_of(row, self.workspace)
+        asked = self._asked(words, sort)
+        pages = Search(self.db, asked).pages(limit)
+        while images := self._next(pages, asked):
+            yield from images
 
-    def _pages(self, asked: Compiled) -> Iterator[sqlite3.Row]:
-        """The rows of a query in pages; in the usual order each goes on after the last row."""
-        if asked.order != DEFAULT_ORDER:
-            yield from self._sorted(asked)
-            return
-        select = (
-            f"{IMAGE_SELECT} WHERE {asked.where} AND (w.crawl_id, w.position) > (?, ?)"
-            f" ORDER BY {asked.order} LIMIT {PAGE}"
-        )
-        place: tuple[str, int] = ("", 0)
-        while rows := self.db.execute(select, (*asked.parameters, *place)).fetchall():
-            yield from rows
-            place = (rows[-1]["crawl_id"], rows[-1]["position"])
+    def first(self, words: Sequence[str], *, sort: str | None = None, count: int) -> FirstPage:
+        """The first works that match, and about how many more do.
 
-    def _sorted(self, asked: Compiled) -> Iterator[sqlite3.Row]:
-        """The rows in another order: places are sorted once, whatever is written meanwhile."""
-        cursor = self.db.cursor()
-        cursor.row_factory = None
-        places = cursor.execute(
-            "SELECT w.crawl_id, w.position FROM works w JOIN candidates c ON c.id = w.candidate_id"  # noqa: S608
-            f" LEFT JOIN images i ON i.sha256 = c.image WHERE {asked.where} ORDER BY {asked.order}",
-            asked.parameters,
-        ).fetchall()
-        for place in places:
-            yield from self.db.execute(
-                f"{IMAGE_SELECT} WHERE w.crawl_id = ? AND w.position = ?", place
-            ).fetchall()
+        Counting ends at :data:`MOST_MORE` or after :data:`PATIENCE`. Raises BadQuery.
+        """
+        asked = self._asked(words, sort)
+        pages = Search(self.db, asked).pages(count + MOST_MORE + 1)
+        images: list[AcceptedImage] = []
+        while len(images) < count and (found := self._next(pages, asked)):
+            images += found
+        more = max(0, len(images) - count)
+        deadline = time.monotonic() + PATIENCE
+        in_time = True
+        while in_time and more <= MOST_MORE and (page := next(pages, None)):
+            more += len(page)
+            in_time = time.monotonic() < deadline
+        exact = more <= MOST_MORE and in_time
+        return FirstPage(images[:count], min(more, MOST_MORE), exact)
 
     def count(self, words: Sequence[str]) -> int:
         """How many works match. Raises BadQuery."""
-        asked = compile_query(words)
-        row = self.db.execute(
-            "SELECT count(DISTINCT c.id) FROM works w JOIN candidates c ON c.id = w.candidate_id"  # noqa: S608
-            f" LEFT JOIN images i ON i.sha256 = c.image WHERE {asked.where}",
-            asked.parameters,
-        ).fetchone()
-        return int(row[0])
+        return Search(self.db, self._asked(words)).count()
+
+    def _asked(self, words: Sequence[str], sort: str | None = None) -> Compiled:
+        given = [*words, f"sort:{sort}"] if sort else words
+        return compile_query(self.db, parse(given, Vocabulary(self.db)))
+
+    def _next(self, pages: Iterator[list[Found]], asked: Compiled) -> list[AcceptedImage]:
+        """The works of the next page as they are at one moment; none behind the last page."""
+        where, values = all_of(asked.of_work, "w.candidate_id")
+        select = (
+            f"{IMAGE_SELECT} WHERE w.candidate_id = ? AND w.crawl_id = coalesce(?, w.crawl_id)"
+            # One that has changed since it was found is shown as it is now.
+            f" ORDER BY ({where}) IS TRUE DESC, w.crawl_id LIMIT 1"
+        )
+        self.db.execute("BEGIN")
+        try:
+            rows = [
+                self.db.execute(select, (*found, *values)).fetchone() for found in next(pages, ())
+            ]
+        finally:
+            self.db.execute("ROLLBACK")
+        return [image_of(row, self.workspace) for row in rows if row is not None]
 
     def events(self, after: int = 0, limit: int = 500) -> list[Event]:
         """The event log after a seq, oldest first."""
@@ -149,83 +167,20 @@ class Reader:
         return image_of(row, self.workspace) if row else None
 
     def show(self, ref: str) -> dict[str, Json]:
-        """Everything known of one work: ``site:id``, or a prefix of its picture's sha256.
+        """Everything known of one work: see :func:`storage.show.show`. Raises NotFound."""
+        return show(self.db, self.workspace, ref)
 
-        Of URLs it is what is public. Raises NotFound.
-        """
-        row = self._candidate(ref)
-        candidate_id = row["id"]
-        about: dict[str, Any] = {k: row[k] for k in row.keys() if k not in ("tags", "metadata")}  # noqa: SIM118
-        about["tags"] = loads(row["tags"])
-        about["metadata"] = loads(row["metadata"])
-        about["ladder"] = self._all(
-            "SELECT * FROM rungs WHERE candidate_id = ? ORDER BY position", candidate_id
-        )
-        about["attempts"] = self._all(
-            "SELECT rung, outcome, reason, sha256, bytes, at FROM attempts WHERE candidate_id = ?"
-            " ORDER BY id",
-            candidate_id,
-        )
-        about["works"] = self._all(
-            "SELECT w.crawl_id, w.position, w.state, w.reason, w.measured, w.threshold, w.filter,"
-            " d.site || ':' || d.site_id AS duplicate_of FROM works w"
-            " LEFT JOIN candidates d ON d.id = w.duplicate_of WHERE w.candidate_id = ?",
-            candidate_id,
-        )
-        about["picture"] = self._picture(row["image"])
-        about["events"] = self._all(
-            "SELECT seq, kind, crawl_id, payload, at FROM events WHERE candidate_id = ?"
-            " ORDER BY seq",
-            candidate_id,
-        )
-        for key in ("page_url", "source_url"):  # as the site gave them, perhaps without a scheme
-            about[key] = about[key] and public_url(about[key])
-        shown: dict[str, Json] = public_urls(about)
-        return shown
+    def crawl(self, crawl_id: str) -> Crawl | None:
+        """The crawl of this id, or the only one whose id begins so."""
+        return crawls.get(self.db, crawl_id)
 
-    def _candidate(self, ref: str) -> sqlite3.Row:
-        site, colon, site_id = ref.partition(":")
-        if colon:
-            found = self.db.execute(
-                "SELECT * FROM candidates WHERE site = ? AND site_id = ? ORDER BY id LIMIT 1",
-                (site, site_id),
-            ).fetchone()
-        else:
-            found = self.db.execute(
-                "SELECT * FROM candidates WHERE image = ? ORDER BY id LIMIT 1", (self._image(ref),)
-            ).fetchone()
-        if found is None:
-            raise NotFound(
-                f"the catalog holds nothing called {ref}",
-                hint="name a work as site:id, or give the first digits of a file's sha256",
-            )
-        row: sqlite3.Row = found
-        return row
-
-    def _image(self, prefix: str) -> str | None:
-        """The only picture of a work whose hash begins so. Raises NotFound where there are more."""
-        begins = prefix.lower()
-        between = (begins, begins + "g")  # behind every hash that begins so: digits end at f
-        image = "SELECT image FROM candidates WHERE image >= ? AND image < ? ORDER BY image"
-        first = self.db.execute(f"{image} LIMIT 1", between).fetchone()
-        if first is None:
-            return None
-        last = self.db.execute(f"{image} DESC LIMIT 1", between).fetchone()
-        if last["image"] != first["image"]:
-            raise NotFound(f"{prefix} begins several hashes", hint="give more of the hash")
-        return str(first["image"])
-
-    def _picture(self, sha256: str | None) -> dict[str, Json] | None:
-        if sha256 is None:
-            return None
-        picture = self._all("SELECT * FROM images WHERE sha256 = ?", sha256)[0]
-        picture["measures"] = loads(picture["measures"])
-        return picture
-
-    def _all(self, sql: str, value: object) -> list[dict[str, Any]]:
-        out = [dict(row) for row in self.db.execute(sql, (value,)).fetchall()]
-        for row in out:
-            for key in ("measured", "threshold", "payload"):
-                if key in row:
-                    row[key] = loads(row[key])
-        return out
+    def unknown_tags(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """Tags asked for that no work has -> the closest there are."""
+        vocabulary = Vocabulary(self.db)
+        asked = parse(words, vocabulary).conditions
+        names = [n for c in asked if isinstance(c.test, HasTag) for n in c.test.names]
+        return {
+            name: vocabulary.close_tags(name)
+            for name in names
+            if not tag_ids(self.db, HasTag((name,)))
+        }

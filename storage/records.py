@@ -226,6 +226,8 @@ class AcceptedImage:
     posted_at: str | None = None
     crawl_id: str | None = None
     measures: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    score: float | None = None
+    """What the people of its site think of it, where the site counts that."""
 
 
 @dataclass(frozen=True, slots=True)

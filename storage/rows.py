@@ -63,7 +63,8 @@ IMAGE_SELECT = """
 SELECT w.crawl_id, w.position, w.state, w.reason, w.measured, w.threshold,
        c.id AS candidate_id, c.site, c.site_id, c.page_url, c.source_url, c.tags, c.caption,
        c.rating, c.licence, c.posted_at, c.width AS claimed_width, c.height AS claimed_height,
-       c.bytes AS claimed_bytes, c.format AS claimed_format, r.location AS file_url, r.kind AS kind,
+       c.bytes AS claimed_bytes, c.format AS claimed_format, c.metadata ->> '$.score' AS score,
+       r.location AS file_url, r.kind AS kind,
        i.sha256, i.format, i.width, i.height, i.bytes, i.stored, i.measures
 FROM works w
 JOIN candidates c ON c.id = w.candidate_id
@@ -101,6 +102,7 @@ def image_of(row: sqlite3.Row, workspace: Path) -> AcceptedImage:
         posted_at=row["posted_at"],
         crawl_id=row["crawl_id"],
         measures=loads(row["measures"]) or {},
+        score=row["score"] if isinstance(row["score"], (int, float)) else None,
     )
 
 

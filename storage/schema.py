@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database, Migrations
 
+from storage import unjudged
+
 SCHEMA = """
 CREATE TABLE crawls (
     id TEXT PRIMARY KEY,
@@ -216,13 +218,20 @@ ANSWERS = """
 ALTER TABLE candidates ADD COLUMN side INTEGER;
 ALTER TABLE candidates ADD COLUMN pixels INTEGER;
 UPDATE candidates SET (side, pixels) = {size};
+UPDATE crawls SET policy = json_remove(policy, '$.forced');
 UPDATE images SET measures = json_set(measures, '$.resolution.side', min(width, height),
     '$.resolution.pixels', width * height) WHERE measures ->> '$.resolution.width' IS NOT NULL;
+DROP INDEX works_candidate;
+CREATE INDEX works_candidate ON works(candidate_id, state, reason, filter);
+DROP INDEX works_state;
+CREATE INDEX works_state ON works(crawl_id, state, reason, candidate_id);
+CREATE INDEX works_unsettled ON works(crawl_id, position) WHERE state IN ('pending', 'waiting');
 CREATE INDEX candidates_side ON candidates(side);
 CREATE INDEX candidates_pixels ON candidates(pixels);
 CREATE INDEX candidates_posted ON candidates(posted_at);
 CREATE INDEX events_candidate ON events(candidate_id);
 CREATE INDEX events_sha256 ON events(sha256);
+CREATE INDEX derived_sha256 ON derived(sha256, bytes);
 CREATE TABLE tallies (
     crawl_id TEXT NOT NULL REFERENCES crawls(id),
     state TEXT NOT NULL,
@@ -263,6 +272,8 @@ CREATE TABLE decided (
     before TEXT
 ) STRICT;
 CREATE INDEX decided_action ON decided(action_id);
+CREATE INDEX decided_candidate ON decided(candidate_id);
+CREATE INDEX decided_picture ON decided(picture);
 CREATE TABLE deliveries (
     consumer TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -272,6 +283,13 @@ CREATE TABLE deliveries (
     error TEXT,
     PRIMARY KEY (consumer, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_due ON deliveries(consumer, due_at) WHERE state = 'retry';
+ALTER TABLE consumers ADD COLUMN kinds TEXT;
+ALTER TABLE consumers ADD COLUMN crawl_id TEXT;
+CREATE VIEW tagged AS
+    SELECT t.name AS tag, t.category, c.site, c.site_id, w.crawl_id, w.state, w.reason
+    FROM works w JOIN candidates c ON c.id = w.candidate_id
+    JOIN candidate_tags ct ON ct.candidate_id = c.id JOIN tags t ON t.id = ct.tag_id;
 DROP VIEW reasons;
 CREATE VIEW reasons AS
     SELECT crawl_id, state, nullif(reason, '') AS reason, works FROM tallies WHERE works > 0;
@@ -317,6 +335,7 @@ KEEPERS = (
     f"CREATE TRIGGER kept_gone AFTER DELETE ON images BEGIN {_weighed('-', 'OLD')}; END",
     "CREATE TRIGGER size_known AFTER UPDATE OF image, width, height ON candidates"  # noqa: S608
     f" BEGIN UPDATE candidates SET (side, pixels) = {_SIZE} WHERE id = NEW.id; END",
+    *unjudged.TRIGGERS,
 )
 """Triggers that keep what is counted true, whoever writes."""
 
@@ -332,7 +351,7 @@ def m001_first(db: Database) -> None:
 @migrations()
 def m002_answers(db: Database) -> None:
     """Counts, sizes and the words of people, so that a catalog of a million works answers."""
-    _run(db, ANSWERS.format(size=_SIZE), KEEPERS)
+    _run(db, ANSWERS.replace("{size}", _SIZE) + unjudged.TABLES, KEEPERS)
 
 
 def _run(db: Database, script: str, triggers: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from storage import stream
 from storage.purge import purge_with_words
 from storage.records import Json, Ruling, State
 from storage.rows import dumps, loads
+from storage.words import TAKEN, heed, said_of
 
 BLOCKED = Ruling("rejected", "blocked_content", filter="content")
 """What becomes of blocked works: no evidence is kept."""
@@ -37,10 +38,12 @@ def settle(
     """Set the state of a work in a crawl, and say in the event log what that means for its picture.
 
     A blocked work stays blocked, and one that is blocked by this is purged, whatever led to it.
+    What a person said of the work or its picture outranks the ruling: see :func:`words.heed`.
     Returns every work of the crawl whose state changed by it, this one first.
     """
     work = db.execute(
-        "SELECT w.state, c.image, c.outcome FROM works w JOIN candidates c ON c.id = w.candidate_id"
+        "SELECT w.state, c.image, c.outcome, i.stored FROM works w"
+        " JOIN candidates c ON c.id = w.candidate_id LEFT JOIN images i ON i.sha256 = c.image"
         " WHERE w.crawl_id = ? AND w.candidate_id = ?",
         (crawl_id, candidate_id),
     ).fetchone()
@@ -49,6 +52,8 @@ def settle(
     if work["outcome"] == "blocked":
         ruling = BLOCKED
     picture: str | None = work["image"]
+    word = said_of(db, candidate_id, picture)
+    ruling = heed(ruling, word, held=bool(work["stored"]))
     lived = lives(db, crawl_id, picture)
     db.execute(
         "UPDATE works SET state = ?, reason = ?, measured = ?, threshold = ?, filter = ?,"
@@ -65,7 +70,7 @@ def settle(
     others = regroup(db, crawl_id, picture) if picture is not None else []
     is_alive = lives(db, crawl_id, picture)
     if is_alive != lived:
-        why = {} if is_alive else {"reason": ruling.reason}
+        why = {"reason": ruling.reason} if ruling.reason or not is_alive else {}
         _tell(db, "accepted" if is_alive else "retracted", crawl_id, candidate_id, picture, why)
     this = _settled(db, crawl_id, candidate_id, work["state"])
     return [this, *(other for other in others if other.candidate_id != candidate_id)]
@@ -162,10 +167,11 @@ def regroup(db: sqlite3.Connection, crawl_id: str, sha256: str) -> list[Settled]
     for n, row in enumerate(rows):
         first = rows[0]["candidate_id"]
         if n == 0 and row["state"] == "duplicate":
+            by_person = said_of(db, first, sha256) == "accept"
             db.execute(
-                "UPDATE works SET state = 'accepted', reason = NULL, duplicate_of = NULL"
+                "UPDATE works SET state = 'accepted', reason = ?, duplicate_of = NULL"
                 " WHERE crawl_id = ? AND candidate_id = ?",
-                (crawl_id, row["candidate_id"]),
+                (TAKEN.reason if by_person else None, crawl_id, first),
             )
         elif n and (row["state"] != "duplicate" or row["duplicate_of"] != first):
             db.execute(

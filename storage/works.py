@@ -6,28 +6,24 @@ Functions of the writer's connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from storage import stream
+from storage import stream, unjudged
 from storage.candidates import rungs
 from storage.files import FileStore
-from storage.records import Candidate, Image, Json, Ruling, Work
-from storage.rows import candidate_of, dumps, loads
-from storage.states import BLOCKED, Settled, evidence, settle
+from storage.records import Image, Ruling, Work
+from storage.rows import candidate_of, dumps
+from storage.states import BLOCKED, Settled, settle
 
 PATIENCE = 5
 """Runs with transient trouble after which a work is left failed."""
-CHUNK = 1_000
-"""Works judged again in one transaction: others wait for the writer meanwhile."""
-_JUDGED = frozenset({"accepted", "duplicate", "rejected", "pending"})
-"""States of works that follow the policy."""
 
 
 def unsettled(db: sqlite3.Connection, crawl_id: str, after: int, limit: int) -> list[Work]:
     """The works after ``after`` (a position) that have no state yet, in the crawl's order."""
     rows = db.execute(
-        "SELECT w.position, w.partition, c.* FROM works w"
+        "SELECT w.position, w.partition, c.* FROM works w INDEXED BY works_unsettled"
         " JOIN candidates c ON c.id = w.candidate_id"
         " WHERE w.crawl_id = ? AND w.position > ? AND w.state IN ('pending', 'waiting')"
         " ORDER BY w.position LIMIT ?",
@@ -104,6 +100,7 @@ def settle_picture(
         ),
     )
     settled = settle(db, crawl_id, candidate_id, ruling)
+    unjudged.note_judged(db, crawl_id, candidate_id)
     if temp is not None:
         if is_new and settled[0].ruling.reason != BLOCKED.reason:
             store.adopt(temp, picture.sha256, picture.format)
@@ -167,67 +164,6 @@ def settle_failed(
     return settle(db, crawl_id, candidate_id, ruling)
 
 
-def rejudge(
-    db: sqlite3.Connection,
-    crawl_id: str,
-    rule: Callable[[Candidate, Mapping[str, Mapping[str, Json]] | None], Ruling],
-    after: int = 0,
-) -> int | None:
-    """Apply a changed policy to the next :data:`CHUNK` works, from what was claimed and measured.
-
-    A work the policy now wants goes back to pending where its bytes are not on disk. One that is
-    pending can be rejected here but not accepted: whether it is wanted, its turn decides. One that
-    failed or is unavailable can only be blocked. Returns the position to go on after; None when
-    that was the last. Until :func:`note_judged` the crawl is :func:`half_judged`.
-    """
-    db.execute("INSERT OR IGNORE INTO meta VALUES (?, 'half')", (_judging(crawl_id),))
-    chunk = (crawl_id, after, after + CHUNK)
-    rows = db.execute(
-        "SELECT w.state, w.candidate_id, w.reason AS why, w.measured, w.threshold, w.filter, c.*,"
-        " i.stored, i.measures FROM works w JOIN candidates c ON c.id = w.candidate_id"
-        " LEFT JOIN images i ON i.sha256 = c.image"
-        " WHERE w.crawl_id = ? AND w.position > ? AND w.position <= ?"
-        " AND coalesce(c.outcome, '') != 'blocked' ORDER BY w.position",
-        chunk,
-    ).fetchall()
-    ladders: dict[int, list[sqlite3.Row]] = {}
-    for rung in db.execute(
-        "SELECT r.* FROM works w CROSS JOIN rungs r ON r.candidate_id = w.candidate_id"
-        " WHERE w.crawl_id = ? AND w.position > ? AND w.position <= ?"
-        " ORDER BY r.candidate_id, r.position",
-        chunk,
-    ).fetchall():
-        ladders.setdefault(rung["candidate_id"], []).append(rung)
-    for row in rows:
-        candidate = candidate_of(row, ladders.get(row["candidate_id"], ()))
-        ruling = rule(candidate.from_rung(row["rung"] or 0), loads(row["measures"]))
-        if row["state"] not in _JUDGED and ruling.reason != BLOCKED.reason:
-            continue
-        if ruling.state == "accepted" and (row["state"] == "pending" or not row["stored"]):
-            ruling = Ruling("pending")
-        alike = {row["state"], ruling.state} <= {"accepted", "duplicate"}
-        known = (row["state"], row["why"], row["measured"], row["threshold"], row["filter"])
-        if not alike and known != (ruling.state, ruling.reason, *evidence(ruling)):
-            settle(db, crawl_id, row["candidate_id"], ruling)
-    last = db.execute("SELECT max(position) FROM works WHERE crawl_id = ?", (crawl_id,)).fetchone()
-    return after + CHUNK if (last[0] or 0) > after + CHUNK else None
-
-
-def half_judged(db: sqlite3.Connection, crawl_id: str) -> bool:
-    """Whether a :func:`rejudge` of a crawl was cut short: its works follow two policies."""
-    found = db.execute("SELECT 1 FROM meta WHERE key = ?", (_judging(crawl_id),)).fetchone()
-    return found is not None
-
-
-def note_judged(db: sqlite3.Connection, crawl_id: str) -> None:
-    """Note that every work of a crawl follows one policy again."""
-    db.execute("DELETE FROM meta WHERE key = ?", (_judging(crawl_id),))
-
-
-def _judging(crawl_id: str) -> str:
-    return f"judging:{crawl_id}"
-
-
 def reopen(db: sqlite3.Connection, crawl_id: str, reasons: Iterable[str] = ()) -> int:
     """Make works pending again whose trouble may have passed; returns how many.
 
@@ -254,33 +190,3 @@ def doubt(db: sqlite3.Connection, candidate_ids: Iterable[int]) -> None:
         " (SELECT max(id) FROM attempts WHERE candidate_id = ?)",
         ((candidate_id,) for candidate_id in candidate_ids),
     )
-
-
-def count(db: sqlite3.Connection, crawl_id: str) -> int:
-    """How many works a crawl has met."""
-    row = db.execute("SELECT count(*) FROM works WHERE crawl_id = ?", (crawl_id,)).fetchone()
-    return int(row[0])
-
-
-def accepted_count(db: sqlite3.Connection, crawl_id: str) -> int:
-    """How many pictures a crawl has accepted."""
-    return int(
-        db.execute(
-            "SELECT count(*) FROM works WHERE crawl_id = ? AND state = 'accepted'", (crawl_id,)
-        ).fetchone()[0]
-    )
-
-
-def pending_count(db: sqlite3.Connection, crawl_id: str) -> int:
-    """How many works of a crawl have no verdict yet."""
-    return int(
-        db.execute(
-            "SELECT count(*) FROM works WHERE crawl_id = ? AND state IN ('pending', 'waiting')",
-            (crawl_id,),
-        ).fetchone()[0]
-    )
-
-
-def counts(db: sqlite3.Connection, crawl_id: str) -> tuple[int, int]:
-    """How many works of a crawl are accepted and how many have no verdict, at one moment."""
-    return accepted_count(db, crawl_id), pending_count(db, crawl_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from storage.database import Connection, open_writer
+from storage.database import Connection, begin, open_writer
 from storage.disk import explained, is_full
 from storage.errors import StorageError
 
@@ -25,6 +25,8 @@ QUEUE = 256
 """Requests that may wait; more make their callers wait (back-pressure)."""
 GROUP = 64
 """Requests committed together at most."""
+SAMPLED = 1_000
+"""Rows of an index that are read for its statistics: all of a million take seconds."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Writer:
         try:
             if self._before_commit is not None:
                 self._before_commit(db)
-            db.execute("BEGIN IMMEDIATE")
+            begin(db)
             for request in batch:
                 self._perform(db, request)
             db.execute("COMMIT")
@@ -185,6 +187,7 @@ def _tidy_up(db: sqlite3.Connection) -> None:
     """Shrink the log and refresh the statistics; a full disk or a reader only postpones it."""
     try:
         db.execute("PRAGMA busy_timeout=0")  # a reader may look for hours
+        db.execute(f"PRAGMA analysis_limit={SAMPLED}")
         db.execute("PRAGMA optimize")
         busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:

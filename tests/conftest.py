@@ -63,3 +63,15 @@ def settings() -> Callable[..., Settings]:
         return load(None, flags=chosen)
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the documentation was run."""
+    ran = sum(
+        int(value)
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+        if name == "document blocks"
+    )
+    if ran:
+        terminalreporter.write_line(f"{ran} blocks of the documentation ran")

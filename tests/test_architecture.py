@@ -255,6 +255,7 @@ WRITERS = {
     "crawler/execution.py": "the workspace",
     "crawler/cli/demonstration.py": "the folder that the user named",
     "crawler/cli/destination.py": "the folder that the user named",
+    "crawler/cli/looking.py": "a constant in a new temporary folder",
     "storage/disk.py": "nobody: they have none",
     "storage/database.py": "constants in the workspace",
     "storage/files.py": "uuid4, and a sha256 with a format of EXTENSIONS",
@@ -263,6 +264,8 @@ WRITERS = {
     "storage/platform.py": "what it is given: it only syncs",
     "storage/suspects.py": "FileStore.temp and a sha256",
     "stages/export/layout.py": "the folder that the user named, and stages.names",
+    "stages/export/placing.py": "the folder that the user named, and stages.names",
+    "stages/watched.py": "the folder that the user named",
     "stages/export/sheet.py": "the file that the user named",
 }
 """Who writes files, and where their names are from. The demo site, which is no crawl, is not asked.

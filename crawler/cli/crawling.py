@@ -122,7 +122,8 @@ def tell(summary: Summary, show: Show) -> None:
 def suggest(ws: Workspace, finished: Finished, show: Show, *, tiered: bool = False) -> None:
     """Print what may follow a crawl that has pictures and was not interrupted, for a person."""
     summary = finished.summary
-    if finished.signal is None and summary.accepted and not (show.as_json or show.ndjson):
+    interrupted = isinstance(finished.failure, Interrupted)
+    if not interrupted and summary.accepted and not (show.as_json or show.ndjson):
         write("\n" + "\n".join(after_crawl(summary.crawl_id, ws.path, tiered=tiered)))
 
 

@@ -29,15 +29,16 @@ from crawler.cli.options import (
 def command(paths: tuple[Path, ...], ndjson: bool, as_json: bool, **given: Any) -> None:
     """Judge each FILE (of a folder: every picture in it) as a crawl would, and change nothing."""
     from crawler.cli.inspection import headline, looks
-    from crawler.cli.options import find_workspace, merged, policy_of
+    from crawler.cli.options import find_workspace, policy_of
     from crawler.cli.output import as_json as to_json
     from crawler.cli.output import write
     from crawler.cli.request import checked
     from crawler.settings import load
+    from filters.policy import laid_over
 
     workspace = find_workspace(given["workspace"])
     settings = load(workspace, trust_workspace=given["trust_workspace"])
-    found = looks(paths, checked(merged(settings.policy, policy_of(given))))
+    found = looks(paths, checked(laid_over(settings.policy, policy_of(given))))
     if as_json:
         write(to_json(list(found), indent=2))
         return

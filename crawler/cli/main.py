@@ -28,7 +28,16 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Gather": {
             "character": "character",
             "crawl": "crawl",
+            "run": "run",
             "resume": "resume",
+            "retry": "retry",
+            "stop": "stop",
+        },
+        "Decide": {
+            "accept": "accept",
+            "reject": "reject",
+            "judge": "judge",
+            "undo": "undo",
         },
         "Look": {
             "status": "status",
@@ -41,6 +50,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Hand on": {
             "export": "export",
             "stream": "stream",
+            "consumers": "consumers",
         },
         "Set up": {
             "demo": "demo",

@@ -217,14 +217,3 @@ def policy_of(given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("allow"):
         policy["allow"] = given["allow"]
     return policy
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """One policy over another: options one by one, the allowed reasons together."""
-    out: dict[str, Any] = {
-        name: {**below.get(name, {}), **above.get(name, {})}
-        for name in {*below, *above} - {"allow"}
-    }
-    if allow := {*below.get("allow", ()), *above.get("allow", ())}:
-        out["allow"] = sorted(allow)
-    return out

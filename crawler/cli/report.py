@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.cli.output import size, table
 from storage.records import Row
+from storage.words import BY_PERSON
 
 if TYPE_CHECKING:
     from crawler.workspace import DryRun, Summary
@@ -108,6 +109,8 @@ def _meaning(row: Row, explanations: Mapping[str, str], finished: bool) -> str:
         return "listed, not needed for the target"
     # A filter and a failed download may use the same word, and mean different things.
     reason = row.reason or ""
+    if reason == BY_PERSON:
+        return "a person said so (`trawl undo --list`)"
     told = explanations.get(reason) if row.state == "rejected" else outcome(reason)
     return told or STATES[row.state]
 
@@ -129,6 +132,8 @@ def totals(summary: Summary) -> str:
     so_far = f"{accepted} of {want} accepted" if want else f"{accepted} accepted"
     if want and accepted > want:
         so_far = f"{want} wanted: the first {want} of {accepted} accepted are the set"
+        if any(row.state == "accepted" and row.reason == BY_PERSON for row in summary.rows):
+            so_far += ", and those accepted by hand"
     elif want and finished and accepted < want:
         so_far += " (the source has no more)"
     if finished and pending:

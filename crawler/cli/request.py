@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crawler import plugins
-from crawler.cli.options import find_workspace, merged, policy_of
+from crawler.cli.options import find_workspace, policy_of
 from crawler.errors import ConfigError, UsageError
 from crawler.refusal import refuse_blocked
 from crawler.settings import Settings, load
 from crawler.site import Net, Site
-from filters.policy import PolicyError
+from filters.policy import PolicyError, laid_over
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def request_of(
         flags[f"sites.{source}.rate"] = given["rate"]
         settings = load(workspace, flags=flags, environ=environ, trust_workspace=trust)
     site = settings.site(source, adapter.default_site)
-    policy = checked(merged(settings.policy, policy_of(given)))
+    policy = checked(laid_over(settings.policy, policy_of(given)))
     if site.base_url:  # the words of a local source are paths
         refuse_blocked(words, plugins.judge().policy(policy)["content"].ratings)
     require_contact(settings, site)

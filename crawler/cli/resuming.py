@@ -27,7 +27,7 @@ async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> N
     """
     workspace = find_workspace(given["workspace"])
     errors: list[TrawlError] = []
-    for crawl in _chosen(workspace, wanted, every):
+    for crawl in chosen(workspace, wanted, every):
         try:
             finished = await _resume(workspace, crawl, given)
         except Interrupted:
@@ -42,7 +42,7 @@ async def resume(wanted: str | None, every: bool, given: Mapping[str, Any]) -> N
             continue
         if failure := finished.failure:
             errors.append(failure)
-            if finished.signal is not None:
+            if finished.signal is not None or isinstance(failure, Interrupted):
                 break
     if errors:
         raise errors[-1] if errors[-1].code == "E_INTERRUPTED" else errors[0]
@@ -63,7 +63,11 @@ async def _resume(workspace: Path, crawl: Crawl, given: Mapping[str, Any]) -> Fi
     return finished
 
 
-def _chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:
+def chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:
+    """The crawl whose id starts so, else the one that ran last of those not ended, or all these.
+
+    Raises UsageError where there is none, or more than one is called so.
+    """
     if wanted and every:
         raise UsageError("a crawl and --all exclude each other")
     with Reader(workspace) as reader:

@@ -1,45 +1,99 @@
-"""``trawl stream``: the event log as lines, for programs that work on the set."""
+"""``trawl stream``: the event log as lines or as a folder, for programs that work on the set."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from crawler.cli.options import debug_option, find_workspace, trust_option, workspace_option
+from crawler.cli.options import (
+    COUNT,
+    NAMES,
+    debug_option,
+    find_workspace,
+    option_option,
+    trust_option,
+    workspace_option,
+)
 
 
-@click.command("stream", short_help="Events of the set as NDJSON, for other programs.")
-@click.option("--after", type=click.IntRange(min=0), help="Only events after this seq.")
-@click.option("--follow", is_flag=True, help="Wait for more.")
+@click.command("stream", short_help="Events of the set as NDJSON, or as a folder that follows it.")
 @click.option("--consumer", help="A named reader: it goes on after the last acknowledged event.")
-@click.option("--ack-stdin", is_flag=True, help="Acknowledge the seqs read from standard input.")
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    help="Only events after this seq; with --consumer where a new one begins.",
+)
+@click.option("--follow", is_flag=True, help="Wait for more.")
+@click.option("--ack-stdin", is_flag=True, help="Take answers to events from standard input.")
+@click.option(
+    "--max-inflight",
+    type=COUNT,
+    help="Lines without an answer before the next one waits.  [default: 1000]",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    type=NAMES,
+    help="Only these: accepted, superseded, retracted, retagged, crawl_finished.",
+)
+@click.option("--crawl", help="Only what happens to the set of this crawl.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep this folder as the set is, instead of printing.",
+)
+@option_option
 @workspace_option
 @trust_option
 @debug_option
-def command(
-    after: int | None,
-    follow: bool,
-    consumer: str | None,
-    ack_stdin: bool,
-    workspace: str | None,
-    trust_workspace: bool,
-) -> None:
+def command(**given: Any) -> None:
     """Print what happened to the set, one JSON object a line, in the order it happened.
 
-    With --consumer an event counts as done when its line was written; with --ack-stdin when its
-    seq came back on standard input, one a line.
+    With --consumer an event counts as done when its line was written. With --ack-stdin it does when
+    it is answered, a line an answer, in any order:
+
+    \b
+      SEQ                  done
+      nack SEQ [SECONDS]   failed: give it again, in so many seconds (5)
+
+    What has no answer comes again in the next run, what failed 5 times is put aside: `trawl
+    consumers`. A consumer is read by one process at a time.
+
+    With --folder, pictures appear there by one rename, each with its caption before it, and go when
+    they are withdrawn. Each is given once; --option takes the options of captions (trigger=…), and
+    copy=yes.
     """
     import asyncio
 
-    from crawler.cli.streaming import stream
-    from crawler.errors import UsageError
+    from crawler.cli import streaming
+    from crawler.cli.signals import interruptible
     from crawler.settings import load
     from storage.workspace import require_catalog
 
-    if ack_stdin and consumer is None:
-        raise UsageError("--ack-stdin needs a --consumer to acknowledge for")
-    if after is not None and consumer is not None:
-        raise UsageError("--after and --consumer exclude each other")
-    path = find_workspace(workspace)
+    _check(given)
+    path = find_workspace(given["workspace"])
     require_catalog(path)
-    settings = load(path, trust_workspace=trust_workspace)
-    asyncio.run(stream(path, settings, consumer, after, follow, ack_stdin))
+    settings = load(path, trust_workspace=given["trust_workspace"])
+    hint = "the same command goes on where this one stopped" if given["consumer"] else ""
+    with interruptible("stopped reading the stream", hint):
+        if given["folder"] is None:
+            asyncio.run(streaming.lines(path, settings, given))
+        else:
+            asyncio.run(streaming.folder(path, settings, given))
+
+
+def _check(given: dict[str, Any]) -> None:
+    from crawler.errors import UsageError
+
+    if given["consumer"] is None:
+        for name in ("ack_stdin", "folder", "max_inflight"):
+            if given[name]:
+                raise UsageError(f"--{name.replace('_', '-')} needs a --consumer")
+    if given["folder"] is None and given["assignments"]:
+        raise UsageError("--option is for the captions of a --folder")
+    for name in ("ack_stdin", "after", "kinds", "max_inflight"):
+        if given["folder"] is not None and given[name] is not None and given[name] is not False:
+            what = name.rstrip("s").replace("_", "-")
+            raise UsageError(f"--{what} is for lines, and --folder prints none")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import stat
 import sys
 import threading
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,33 +16,62 @@ import click
 
 import crawler
 from crawler.cli.output import as_json, plain, write
+from crawler.following import Followed, keep_folder
 from crawler.settings import Settings
+from crawler.streaming import Feed, stream
 
 if TYPE_CHECKING:
-    from crawler.workspace import StreamEvent
+    from crawler.streaming import StreamEvent
+
+GLANCE = 0.5
+"""Seconds between two looks whether anybody still reads us."""
 
 
-async def stream(
-    workspace: Path,
-    settings: Settings,
-    consumer: str | None,
-    after: int | None,
-    follow: bool,
-    ack_stdin: bool,
-) -> None:
-    """Print events as they come; acknowledge them for ``consumer``."""
+async def lines(workspace: Path, settings: Settings, given: Mapping[str, Any]) -> None:
+    """Print events as they come; acknowledge them for a consumer."""
+    consumer = given["consumer"]
+    how = {"max_inflight": given["max_inflight"]} if given["max_inflight"] is not None else {}
     async with crawler.open(workspace, settings=settings) as ws:
-        acks = _Acks() if ack_stdin else None
-        async for event in ws.stream(consumer=consumer, after=after, follow=follow):
-            if acks is not None:
-                acks.printed(event)
-            write(as_json(_line(event)))
-            if consumer is not None and acks is None:
-                await event.ack()
-            elif acks is not None:
-                await acks.settle()
-        if acks is not None:
-            await acks.rest()
+        feed = ws.feed(
+            consumer,
+            kinds=given["kinds"] or (),
+            crawl=given["crawl"],
+            after=given["after"],
+            follow=given["follow"],
+            **how,
+        )
+        answers = _Answers(feed, from_stdin=given["ack_stdin"])
+        watching = asyncio.create_task(_until_nobody_reads(feed))
+        try:
+            async for event in stream(feed):
+                answers.printed(event)
+                write(as_json(_line(event)))
+                if consumer is not None and not given["ack_stdin"]:
+                    answers.begin(event.ack())
+                answers.check()
+            await answers.rest()
+        finally:
+            watching.cancel()
+
+
+async def folder(workspace: Path, settings: Settings, given: Mapping[str, Any]) -> None:
+    """Keep a folder as the set is, and say at the end what was done."""
+    done = Followed()
+    out: Path = given["folder"]
+    try:
+        async with crawler.open(workspace, settings=settings) as ws:
+            await keep_folder(
+                ws,
+                out,
+                given["consumer"],
+                follow=given["follow"],
+                crawl=given["crawl"],
+                options=dict(given["assignments"]),
+                done=done,
+            )
+    finally:
+        left_out = f", {done.skipped} left out" if done.skipped else ""
+        click.echo(f"{out}: {done.written} written, {done.removed} removed{left_out}", err=True)
 
 
 def _line(streamed: StreamEvent) -> dict[str, Any]:
@@ -56,49 +89,119 @@ def _line(streamed: StreamEvent) -> dict[str, Any]:
         "width": image and image.width,
         "height": image and image.height,
         "payload": plain(event.payload),
+        "attempt": streamed.attempts,
+        "format": image and image.format,
+        "bytes": image and image.bytes,
+        "page_url": image and image.page_url,
+        "source_url": image and image.source_url,
+        "tags": image and plain(image.tags),
+        "rating": image and image.rating,
+        "caption": image and image.caption,
     }
 
 
-class _Acks:
-    """Seqs read from standard input, matched to the events that were printed."""
+class _Answers:
+    """Answers that are on their way, and those read from standard input."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed, *, from_stdin: bool) -> None:
+        self._feed = feed
+        self._from_stdin = from_stdin
         self._open: dict[int, StreamEvent] = {}
-        self._read: asyncio.Queue[str | None] = asyncio.Queue()
-        self._ended = False
-        loop = asyncio.get_running_loop()
-
-        def read() -> None:
-            for line in sys.stdin:
-                loop.call_soon_threadsafe(self._read.put_nowait, line)
-            loop.call_soon_threadsafe(self._read.put_nowait, None)
-
-        # A daemon, for nothing can interrupt a read of standard input at the end.
-        threading.Thread(target=read, daemon=True, name="acks").start()
+        self._begun: set[asyncio.Task[Any]] = set()
+        self._trouble: BaseException | None = None
+        self._changed = asyncio.Event()
+        self._ended = not from_stdin
+        if from_stdin:
+            _read_stdin(self._take, self._end)
 
     def printed(self, event: StreamEvent) -> None:
-        self._open[event.event.seq] = event
+        """From here on the event may be answered."""
+        if self._from_stdin:
+            self._open[event.event.seq] = event
 
-    async def settle(self) -> None:
-        """Acknowledge what has come back so far."""
-        while not self._read.empty():
-            await self._take(await self._read.get())
+    def begin(self, answer: Coroutine[Any, Any, Any]) -> None:
+        """Have an answer committed, together with those beside it."""
+        task = asyncio.create_task(answer)
+        self._begun.add(task)
+        task.add_done_callback(self._finished)
+
+    def check(self) -> None:
+        """Raise what an answer could not be committed for."""
+        if self._trouble is not None:
+            raise self._trouble
 
     async def rest(self) -> None:
-        """Acknowledge until every printed event came back or standard input has ended."""
-        while self._open and not self._ended:
-            await self._take(await self._read.get())
+        """Wait until every printed event is answered, or nothing more comes."""
+        while self._begun or (self._open and not self._ended):
+            self._changed.clear()
+            await self._changed.wait()
+            self.check()
+        self.check()
 
-    async def _take(self, line: str | None) -> None:
-        if line is None:
-            self._ended = True
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._trouble = self._trouble or error
+            self._feed.finish()
+        self._changed.set()
+
+    def _take(self, line: str) -> None:
+        match line.split():
+            case []:
+                return
+            case [seq] if (event := self._answered(seq)) is not None:
+                self.begin(event.ack())
+            case ["nack", seq] if (event := self._answered(seq)) is not None:
+                self.begin(event.nack())
+            case ["nack", seq, wait] if _is_wait(wait) and (event := self._answered(seq)):
+                self.begin(event.nack(float(wait)))
+            case _:
+                click.echo(f"no answer to an open event: {line.strip()[:80]!r}", err=True)
+
+    def _answered(self, seq: str) -> StreamEvent | None:
+        return self._open.pop(int(seq), None) if seq.isdecimal() else None
+
+    def _end(self) -> None:
+        self._ended = True
+        self._feed.finish()
+        self._changed.set()
+
+
+def _is_wait(text: str) -> bool:
+    """Whether a text is a number of seconds, with or without a point."""
+    whole, _, part = text.partition(".")
+    return whole.isdecimal() and len(whole) < 10 and (part.isdecimal() or not part)
+
+
+def _read_stdin(take: Callable[[str], None], end: Callable[[], None]) -> None:
+    """Have every line of standard input taken in the loop, and the end of it told there."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        rest = b""
+        # Not by its buffer: a thread that waits in that is in the way when the process ends.
+        while data := os.read(sys.stdin.fileno(), 1 << 16):
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(take, line.decode("ascii", "replace"))
+        if rest:
+            loop.call_soon_threadsafe(take, rest.decode("ascii", "replace"))
+        loop.call_soon_threadsafe(end)
+
+    threading.Thread(target=read, daemon=True, name="answers").start()
+
+
+async def _until_nobody_reads(feed: Feed) -> None:
+    """End a reader whose output goes nowhere: it would hold its consumer until the next event."""
+    if not hasattr(select, "poll"):  # Windows
+        return
+    output = sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(output).st_mode):
+        return
+    poll = select.poll()
+    poll.register(output, 0)
+    while True:
+        if any(event & select.POLLERR for _, event in poll.poll(0)):
+            feed.finish()
             return
-        seq = int(line) if line.strip().isdecimal() else -1
-        if seq not in self._open:
-            if line.strip():
-                click.echo(f"no open event has the seq {line.strip()!r}", err=True)
-            return
-        await self._open[seq].ack()
-        # An acknowledged seq stands for everything before it.
-        for done in [known for known in self._open if known <= seq]:
-            del self._open[done]
+        await asyncio.sleep(GLANCE)

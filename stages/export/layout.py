@@ -13,10 +13,8 @@ pictures.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -30,13 +28,11 @@ from stages.errors import UnreadablePicture
 from stages.export import disk, edits, ownership
 from stages.export import state as memory
 from stages.export.items import Item
+from stages.export.placing import Placing, sweep
 from stages.export.state import CAPTION_SUFFIX, STATE, State
 from storage.platform import fsync_dir
 
 _WORKERS = 4
-_NO_LINK = frozenset(
-    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +81,10 @@ class _Sync:
     def __init__(self, out: Path, layout: str, copy: bool, overwrite: bool) -> None:
         self.out = out
         self.layout = layout
-        self.copy = copy
+        self.place = Placing(out, copy=copy)
         self.overwrite = overwrite
         self.edited: frozenset[str] = frozenset()
         self.recipe = f"{prepare.VERSION}:{'copy' if copy else 'link'}"
-        self.dirty: set[Path] = set()
 
     def run(
         self,
@@ -129,8 +124,8 @@ class _Sync:
         told |= {stem: old.captions.get(stem, ()) for stem in self.edited & told.keys()}
         told |= {stem: old.captions[stem] for stem in orphans.values()}
         for file, text in documents.items():
-            self._text(file, text(in_order))
-        for folder in sorted(self.dirty):
+            self.place.text(file, text(in_order))
+        for folder in sorted(self.place.dirty):
             fsync_dir(folder)
         pictures = _remembered(in_order, self.recipe)
         self._save(State(self.layout, pictures, frozenset(texts), captions=told))
@@ -153,9 +148,7 @@ class _Sync:
     def _sweep(self, old: State) -> None:
         """Remove what a killed export was writing."""
         for place in {self.out, *(self.out / PurePosixPath(file).parent for file in old.files())}:
-            for name in disk.names(place):
-                if disk.is_temp(name):
-                    (place / name).unlink()
+            sweep(place)
 
     # -- what is there already
 
@@ -241,10 +234,10 @@ class _Sync:
         self._caption(item)
         file = item.stem + prepared.suffix
         if prepared.data is None:
-            self._original(source, file)
+            self.place.original(source, file)
         else:
             sha256 = hashlib.sha256(prepared.data).hexdigest()
-            self._bytes(file, prepared.data)
+            self.place.bytes(file, prepared.data)
         status = (self.out / file).stat()
         return Made(
             item,
@@ -262,54 +255,13 @@ class _Sync:
         """Write a caption that has a file, unless it is a person's; whether it was written."""
         if not item.sidecar or item.stem in self.edited:
             return False
-        return self._text(item.stem + CAPTION_SUFFIX, item.caption)
-
-    def _text(self, file: str, text: str) -> bool:
-        return self._bytes(file, disk.encoded(text))
-
-    def _bytes(self, file: str, data: bytes) -> bool:
-        """Write a file unless it already holds just this; whether it was written."""
-        path = self.out / file
-        if disk.is_file(path) and path.stat().st_size == len(data) and path.read_bytes() == data:
-            return False
-        temp = disk.temp_beside(path)
-        with open(temp, "xb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        self._rename(temp, path)
-        return True
-
-    def _original(self, source: Path, file: str) -> None:
-        """A hard link to the stored file, or a copy where links are not wanted or cannot be."""
-        path = self.out / file
-        temp = disk.temp_beside(path)
-        if not self.copy:
-            if disk.is_file(path) and path.samefile(source):
-                return
-            try:
-                os.link(source, temp)
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-            else:
-                self._rename(temp, path)
-                return
-        with open(source, "rb") as original, open(temp, "xb") as target:
-            shutil.copyfileobj(original, target, 1 << 20)
-            target.flush()
-            os.fsync(target.fileno())
-        self._rename(temp, path)
-
-    def _rename(self, temp: Path, path: Path) -> None:
-        temp.replace(path)
-        self.dirty.add(path.parent)
+        return self.place.text(item.stem + CAPTION_SUFFIX, item.caption)
 
     def _folder(self, path: Path) -> None:
         """Make the folders above ``path`` that are missing."""
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.dirty |= {path.parent, path.parent.parent}
+            self.place.dirty |= {path.parent, path.parent.parent}
 
     # -- putting away
 
@@ -323,16 +275,16 @@ class _Sync:
             path = self.out / file
             if os.path.lexists(path):
                 path.unlink()
-                self.dirty.add(path.parent)
+                self.place.dirty.add(path.parent)
         for folder in sorted({PurePosixPath(f).parent for f in stale}, reverse=True):
             path = self.out / folder
             if folder != PurePosixPath(".") and path.is_dir() and not disk.names(path):
                 path.rmdir()
-                self.dirty = (self.dirty - {path}) | {path.parent}
+                self.place.dirty = (self.place.dirty - {path}) | {path.parent}
         return sum(PurePosixPath(f).with_suffix("").as_posix() not in stems for f in gone)
 
     def _save(self, state: State) -> None:
-        if self._text(STATE, state.to_json()):
+        if self.place.text(STATE, state.to_json()):
             fsync_dir(self.out)
 
 

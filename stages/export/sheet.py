@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -17,11 +17,11 @@ from filters.base import option
 from stages.base import ExportReport
 from stages.errors import BadOption, FolderNotOurs, NothingToDraw, UnreadablePicture
 from stages.export import disk
+from stages.export.sheet_captions import FIELDS, caption
 from stages.prepare import decoded, opened
 from storage.platform import fsync_dir
 from storage.records import AcceptedImage
 
-Field: TypeAlias = Literal["id", "size", "reason", "artist", "rating", "licence"]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _COMMENT = b"contact sheet made by trawl"
@@ -39,7 +39,9 @@ class SheetOptions:
 
     columns: int = option(8, "pictures in a row", low=1, high=40)
     cell: int = option(240, "longest side of a picture", unit="px", low=64, high=1024)
-    fields: tuple[str, ...] = option(("id", "size", "reason"), "lines under each picture")
+    fields: tuple[str, ...] = option(("id", "size", "reason", "score"), "lines under each picture")
+    numbers: bool = option(True, "a number in the corner of each picture")
+    group: bool = option(True, "a heading over the works of each reason, where there are several")
     max_cells: int = option(200, "pictures on the sheet; it says how many are left out", low=1)
     quality: int = option(88, "JPEG quality", low=30, high=97)
 
@@ -53,8 +55,8 @@ class Sheet:
     def __init__(self, options: SheetOptions) -> None:
         """Raises BadOption for an unknown field."""
         for field in options.fields:
-            if field not in get_args(Field):
-                known = ", ".join(get_args(Field))
+            if field not in FIELDS:
+                known = ", ".join(FIELDS)
                 raise BadOption(f"a sheet has no field {field!r}; there are: {known}")
         self.options = options
         self.font = ImageFont.load_default(max(11, options.cell // 18))
@@ -99,14 +101,30 @@ class Sheet:
                 yield image.sha256, out
                 yield image.sha256, disk.temp_beside(out)
 
+    def cells(self, images: Sequence[AcceptedImage]) -> list[AcceptedImage]:
+        """The works that are shown, in the order of their numbers, the first of which is 1."""
+        shown = _drawable(images)[: self.options.max_cells]
+        return [image for _, group in self._groups(shown) for image in group]
+
+    def _groups(self, shown: Sequence[AcceptedImage]) -> list[tuple[str, list[AcceptedImage]]]:
+        """The works under each heading; one group without a heading where all are alike."""
+        groups: dict[str, list[AcceptedImage]] = {}
+        for image in shown:
+            groups.setdefault(image.reason or image.state, []).append(image)
+        if not self.options.group or len(groups) < 2:
+            return [("", list(shown))]
+        return [(f"{name} ({len(group)})", group) for name, group in groups.items()]
+
     def _draw(self, images: Sequence[AcceptedImage], left_out: int, no_file: int) -> bytes:
-        cell, columns = self.options.cell, min(self.options.columns, len(images))
-        rows = -(-len(images) // columns)
-        step_x = cell + _MARGIN
-        step_y = cell + self.line * len(self.options.fields) + _MARGIN
-        footer = self.line + _MARGIN if left_out or no_file else 0
-        width = max(columns * step_x + _MARGIN, 320)
-        height = rows * step_y + _MARGIN + footer
+        groups = self._groups(images)
+        columns = min(self.options.columns, len(images))
+        cell, step_y = self.options.cell, self._step_y
+        head = self.line + _MARGIN
+        rows = [-(-len(group) // columns) for _, group in groups]
+        footer = head if left_out or no_file else 0
+        headings = sum(head for heading, _ in groups if heading)
+        width = max(columns * (cell + _MARGIN) + _MARGIN, 320)
+        height = sum(rows) * step_y + headings + _MARGIN + footer
         if max(width, height) > _MAX_SIDE:
             raise BadOption(
                 f"the sheet would be {height} pixels tall, more than a JPEG can hold",
@@ -114,18 +132,17 @@ class Sheet:
             )
         sheet = Image.new("RGB", (width, height), _BACKGROUND)
         draw = ImageDraw.Draw(sheet)
-        for i, (image, thumbnail) in enumerate(zip(images, self._thumbnails(images), strict=True)):
-            x, y = _MARGIN + i % columns * step_x, _MARGIN + i // columns * step_y
-            if isinstance(thumbnail, str):
-                draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=_EMPTY)
-                self._text(draw, (x + _MARGIN, y + cell // 2), thumbnail, _INK)
-            else:
-                sheet.paste(
-                    thumbnail, (x + (cell - thumbnail.width) // 2, y + cell - thumbnail.height)
-                )
-            ink = _INK if image.state == "accepted" else _REJECTED
-            for line, field in enumerate(self.options.fields):
-                self._text(draw, (x, y + cell + line * self.line), _field(image, field), ink)
+        ordered = [image for _, group in groups for image in group]
+        pictures = enumerate(zip(ordered, self._thumbnails(ordered), strict=True), 1)
+        top = _MARGIN
+        for (heading, group), in_rows in zip(groups, rows, strict=True):
+            if heading:
+                self._text(draw, (_MARGIN, top), heading, _INK, width - 2 * _MARGIN)
+                top += head
+            for i, (number, (image, thumbnail)) in enumerate(islice(pictures, len(group))):
+                at = _MARGIN + i % columns * (cell + _MARGIN), top + i // columns * step_y
+                self._cell(sheet, draw, at, number, image, thumbnail)
+            top += in_rows * step_y
         if footer:
             more = f"{left_out} more not shown" if left_out else ""
             fileless = f"{no_file} without a file" if no_file else ""
@@ -134,6 +151,34 @@ class Sheet:
         buffer = io.BytesIO()
         sheet.save(buffer, "JPEG", quality=self.options.quality, comment=_COMMENT)
         return buffer.getvalue()
+
+    @property
+    def _step_y(self) -> int:
+        return self.options.cell + self.line * len(self.options.fields) + _MARGIN
+
+    def _cell(
+        self,
+        sheet: Image.Image,
+        draw: ImageDraw.ImageDraw,
+        at: tuple[int, int],
+        number: int,
+        image: AcceptedImage,
+        thumbnail: Image.Image | str,
+    ) -> None:
+        """One picture with its number and the words under it."""
+        (x, y), cell = at, self.options.cell
+        if isinstance(thumbnail, str):
+            draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=_EMPTY)
+            self._text(draw, (x + _MARGIN, y + cell // 2), thumbnail, _INK)
+        else:
+            sheet.paste(thumbnail, (x + (cell - thumbnail.width) // 2, y + cell - thumbnail.height))
+        if self.options.numbers:
+            room = draw.textbbox((x + 3, y + 1), str(number), self.font)
+            draw.rectangle((x, y, room[2] + 3, y + self.line), fill=_BACKGROUND)
+            self._text(draw, (x + 3, y + 1), str(number), _INK)
+        ink = _INK if image.state == "accepted" else _REJECTED
+        for line, field in enumerate(self.options.fields):
+            self._text(draw, (x, y + cell + line * self.line), caption(image, field), ink)
 
     def _thumbnails(self, images: Sequence[AcceptedImage]) -> Iterator[Image.Image | str]:
         """The small picture of each, or why there is none; a few ahead of what is drawn."""
@@ -168,7 +213,8 @@ class Sheet:
         ink: str,
         width: int | None = None,
     ) -> None:
-        """One line, cut to the width of a cell."""
+        """One line, cut to the width of a cell; whatever a site wrote is no second one."""
+        text = "".join(c if c.isprintable() else " " for c in text)
         room = width or self.options.cell
         if draw.textlength(text, self.font) > room:
             while text and draw.textlength(text + "…", self.font) > room:
@@ -181,26 +227,6 @@ def _drawable(images: Sequence[AcceptedImage]) -> list[AcceptedImage]:
     return [i for i in images if i.path is not None and i.path.is_file()]
 
 
-def _field(image: AcceptedImage, field: str) -> str:
-    """One line under a picture."""
-    if field == "id":
-        return f"{image.site}-{image.site_id}"
-    if field == "size":
-        return f"{image.width}x{image.height}" if image.width and image.height else "size unknown"
-    if field == "artist":
-        return ", ".join(image.tags.get("artist", ()))
-    if field == "rating":
-        return image.rating or ""
-    if field == "licence":
-        return image.licence or ""
-    if image.reason is None:
-        return "" if image.state == "accepted" else image.state
-    if image.measured is None:
-        return image.reason
-    limit = "" if image.threshold is None else f" / {_short(image.threshold)}"
-    return f"{image.reason}: {_short(image.measured)}{limit}"
-
-
 def _nothing_to_draw(works: int) -> NothingToDraw:
     if not works:
         return NothingToDraw("there are no works to draw", hint="ask for others, in other words")
@@ -208,10 +234,6 @@ def _nothing_to_draw(works: int) -> NothingToDraw:
         f"none of the {works} works has a file to draw",
         hint="works that were rejected by what their site says of them are never downloaded",
     )
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _previous(out: Path) -> bytes | None:

@@ -151,7 +151,7 @@ async def test_judged_again_by_a_filter_that_breaks_a_work_fails_and_comes_back_
     shelf = shelf_of(works)
     await crawled(ws, shelf, judge_with(Fragile("never")))
     forget_sources(works)
-    other = {"resolution": {"min_side": 33, "min_pixels": 1}}
+    other = {**SMALL, "integrity": {"tolerance": 0.03}}  # no threshold that the catalog can judge
     await crawled(ws, shelf, judge_with(Fragile("judge")), other)
     assert states(ws) == {"1": "accepted", "2": "failed:filter_failed", "3": "accepted"}
     await crawled(ws, shelf, judge_with(Fragile("never")), other)
@@ -180,7 +180,7 @@ async def test_what_content_safety_cannot_read_again_is_withdrawn(
     await crawled(ws, shelf, judge_with())
     assert set(states(ws).values()) == {"accepted"}
     broken = judge_with(BrokenContent(), without="content")
-    other = {"resolution": {"min_side": 33, "min_pixels": 1}}
+    other = {**SMALL, "integrity": {"tolerance": 0.03}}  # no threshold that the catalog can judge
     await crawled(ws, shelf, broken, other)
     assert states(ws)["2"] == "failed:filter_failed"
 

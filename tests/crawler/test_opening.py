@@ -14,7 +14,8 @@ from crawler.adapters.base import Http
 from crawler.errors import UnknownTag
 from crawler.opening import Opened, open_crawl
 from filters import content
-from storage import crawls, listing, works
+from storage import crawls, listing, tallies, works
+from storage.judging import rejudging
 from storage.records import Ruling, Rung
 from storage.writer import Writer
 from tests.crawler.shelf import Shelf, Works, request
@@ -138,10 +139,11 @@ async def test_what_is_pending_and_accepted_is_counted(writer: Writer, tmp_path:
     assert (again.accepted, again.pending) == (0, 3)  # what an outage failed is pending again
 
 
-async def test_a_change_of_policy_that_is_cut_short_is_made_good(
-    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("at", range(1, 6))
+async def test_a_change_of_policy_that_is_cut_short_has_changed_nothing(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    monkeypatch.setattr(works, "CHUNK", 2)
+    monkeypatch.setattr(rejudging, "CHUNK", 2)
     make, shelf = Works(tmp_path / "p"), Shelf([[]])
     first = await opened(writer, shelf)
     listed = [
@@ -149,29 +151,29 @@ async def test_a_change_of_policy_that_is_cut_short_is_made_good(
         for n in range(5)
     ]
     await writer.do(lambda db: listing.commit_page(db, first.crawl.id, 0, listed, None, {}))
+    # Among these works are some that are looked at one by one.
+    await writer.do(lambda db: db.execute("INSERT INTO unjudged SELECT id, 1 FROM crawls"))
 
-    chunks = 0
+    written = 0
 
-    async def killed_after_one(work: Any) -> Any:
-        nonlocal chunks
-        chunks += getattr(work, "func", None) is works.rejudge
-        if chunks == 2:
+    async def killed(work: Any) -> Any:
+        nonlocal written
+        written += 1
+        if written >= at:
             raise Killed
         return await Writer.do(writer, work)
 
-    monkeypatch.setattr(writer, "do", killed_after_one)
+    monkeypatch.setattr(writer, "do", killed)
     large = {"resolution": {"min_side": 500, "min_pixels": 1}}
     with pytest.raises(Killed):
         await opened(writer, shelf, policy=large)
-    monkeypatch.undo()
+    monkeypatch.setattr(writer, "do", lambda work: Writer.do(writer, work))
     kept = await writer.do(lambda db: crawls.get(db, first.crawl.id))
     assert kept is not None
-    assert kept.policy == first.crawl.policy
-    assert await writer.do(lambda db: works.pending_count(db, first.crawl.id)) == 3
-    # Under the old policy as well as under the new one, all works are judged alike.
-    assert (await opened(writer, shelf)).pending == 5
+    pending = await writer.do(lambda db: tallies.pending_count(db, first.crawl.id))
+    assert pending == (5 if kept.policy == first.crawl.policy else 0)  # all of them or none
     assert (await opened(writer, shelf, policy=large)).pending == 0
-    assert not await writer.do(lambda db: works.half_judged(db, first.crawl.id))
+    assert (await opened(writer, shelf)).pending == 5
 
 
 class Killed(Exception):

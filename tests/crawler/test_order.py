@@ -301,3 +301,27 @@ def _steps(data: st.DataObject, made: Frontier, catalog: Catalog, load: int) -> 
         made.accepted += state == "accept"
         made.landed(landing, accepted=state == "accept")
     raise AssertionError("it never ends")
+
+
+def test_what_a_person_wants_needs_no_place_in_the_target() -> None:
+    made = frontier(*map(work, range(1, 6)), want=2)
+    assert take(made) == [1, 2]
+    made.ask([work(4), work(9)])
+    made.ask([work(4), work(1)])  # told twice, and on its way already
+    assert take(made) == [4, 9]
+    for position in (1, 2, 4):
+        land(made, position, accepted=True)
+    assert not made.reached
+    land(made, 9, accepted=True)
+    assert made.reached
+    assert take(made) == []
+
+
+def test_a_target_is_not_met_while_a_work_that_a_person_wants_waits() -> None:
+    made = frontier(work(1), want=1, concurrency=1)
+    assert take(made) == [1]
+    land(made, 1, accepted=True)
+    made.ask([work(2)])
+    assert not made.reached
+    assert not made.idle
+    assert take(made) == [2]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from filters.base import BaseFilter, Claims, Measures, Rejection, Scalar
 from filters.content import VERSION, Content
 from filters.picture import Picture
-from filters.policy import Judge, Policy, PolicyError
+from filters.policy import Judge, Policy, PolicyError, laid_over
 from tests.filters.support import FILTERS, Work, drawing, encode, judge, tagged
 
 sides = st.none() | st.integers(0, 20_000)
@@ -110,8 +110,11 @@ def test_a_policy_of_other_forced_filters_is_another_one() -> None:
     today = judge().policy()
     later = Judge([LaterContent(), *(f for f in judge().filters if f.name != "content")])
     kept = json.loads(json.dumps(today.to_json()))
-    assert kept["forced"] == {"content": VERSION}
-    assert later.policy(kept).to_json() == {**kept, "forced": {"content": VERSION + 1}}
+    assert kept["versions"]["content"] == VERSION
+    assert later.policy(kept).to_json() == {
+        **kept,
+        "versions": {**kept["versions"], "content": VERSION + 1},
+    }
     assert later.policy().sections == today.sections
 
 
@@ -188,3 +191,14 @@ def test_content_safety_is_asked_first_whatever_order_a_filter_gives_itself() ->
     assert found is not None
     assert (found.reason, found.by) == ("blocked_content", "content")
     assert [filter.name for filter in filters.filters][:2] == ["content", "eager"]
+
+
+def test_policies_merge_option_by_option_and_allowed_reasons_add_up() -> None:
+    below = {"resolution": {"min_side": 1, "min_pixels": 2}, "allow": ("a",)}
+    above = {"resolution": {"min_side": 3}, "content": {"ratings": ("g",)}, "allow": ("b",)}
+    assert laid_over(below, above) == {
+        "resolution": {"min_side": 3, "min_pixels": 2},
+        "content": {"ratings": ("g",)},
+        "allow": ["a", "b"],
+    }
+    assert laid_over({}, {}) == {"allow": []}

@@ -27,7 +27,7 @@ from filters.containers import sniff, structure
 from filters.limits import Limits, PictureError
 from filters.picture import Picture
 from storage.errors import BadQuery
-from storage.query import compile_query
+from storage.query.language import compile_query
 from storage.rows import dumps
 
 SMALL = Limits(

@@ -18,7 +18,7 @@ from crawler.opening import Request, open_crawl
 from crawler.order import Frontier
 from crawler.stats import Stats
 from crawler.verdicts import Rules
-from storage import crawls, listing, purge, stream, works
+from storage import crawls, listing, purge, stream, tallies, works
 from storage.database import open_writer
 from storage.files import FileStore
 from storage.reasons import reasons
@@ -188,7 +188,7 @@ class Run:
 
     def counts(self) -> tuple[int, int]:
         """What the catalog says is accepted and pending."""
-        return works.counts(self.disk.db, self.id)
+        return tallies.counts(self.disk.db, self.id)
 
     def _go_on(self, work: Work, trouble: FetchError | None) -> None:
         try:

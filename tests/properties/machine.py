@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crawler.acquire import OUTAGE
 from crawler.errors import FetchError
 from crawler.verdicts import Rules
-from storage import stream, works
+from storage import consumers, stream
+from storage.judging import rejudging
 from storage.records import Work
 from storage.rows import dumps
 from tests.properties import promises
@@ -49,7 +50,7 @@ class Catalog(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         Catalog.steps += 1
-        self.chunk, works.CHUNK = works.CHUNK, CHUNK
+        self.chunk, rejudging.CHUNK = rejudging.CHUNK, CHUNK
         memory = MEMORY if MEMORY.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="trawl-machine-", dir=memory))
         self.disk = Disk(self.folder / "ws")
@@ -67,7 +68,7 @@ class Catalog(RuleBasedStateMachine):
         """Crawls that one policy and one target have ruled, and that met each work but once."""
 
     def teardown(self) -> None:
-        works.CHUNK = self.chunk
+        rejudging.CHUNK = self.chunk
         self.disk.db.close()
         shutil.rmtree(self.folder)
 
@@ -133,7 +134,6 @@ class Catalog(RuleBasedStateMachine):
         told = self.disk.rows("SELECT policy, want FROM crawls WHERE id = ?", before)
         changed = [tuple(row) for row in told] != [_row(rules, want)]
         failed = self._failed(before)
-        half = before is not None and works.half_judged(self.disk.db, before)
         stored = {s for (s,) in self.disk.rows("SELECT sha256 FROM images WHERE stored = 1")}
         self._light(fuse)
         try:
@@ -150,7 +150,7 @@ class Catalog(RuleBasedStateMachine):
             self.model.crawls[run.id] = {}
             self.undisturbed.add(run.id)
         else:
-            rejudged = half or told[0][0] != _row(rules, want)[0]
+            rejudged = told[0][0] != _row(rules, want)[0]
             self._reopened(run, failed, rejudged=rejudged)
             if rejudged:
                 self.model.rejudge(run.id, rules, stored)
@@ -159,7 +159,6 @@ class Catalog(RuleBasedStateMachine):
                 self.undisturbed.discard(run.id)
             if rejudged and self.grown:
                 self.undisturbed.clear()  # what was purged may be gone from other crawls
-        assert not works.half_judged(self.disk.db, run.id)
 
     def _failed(self, crawl: str | None) -> dict[str, str]:
         return dict(
@@ -330,7 +329,8 @@ class Catalog(RuleBasedStateMachine):
         self.slow.hear(stream.read(self.disk.db, self.slow.seen, many))
         if acknowledges:
             seen = self.slow.seen
-            self.disk.write(lambda db: stream.acknowledge(db, "slow", seen))
+            new = range(self.slow.acknowledged[0] + 1, seen + 1)
+            self.disk.write(lambda db: consumers.settle(db, "slow", new))
             self.slow.acknowledged = (seen, self.slow.held)
         assert stream.acked(self.disk.db, "slow") == self.slow.acknowledged[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 
 from stages.errors import BadOption, FolderNotOurs, NothingToDraw
 from stages.export.sheet import Sheet, SheetOptions
+from stages.export.sheet_captions import caption
+from storage.records import AcceptedImage
 from tests.stages.conftest import Make, encoded
 
 
@@ -52,7 +55,7 @@ def test_works_that_cannot_be_decoded_have_a_grey_cell_with_words(
     broken.write_bytes(b"not a picture")
     images = [make("1", path=broken), make("2", path=broken), make("3", path=broken)]
     out = tmp_path / "sheet.jpg"
-    Sheet(SheetOptions(columns=3, cell=200)).write(images, out)
+    Sheet(SheetOptions(columns=3, cell=200, numbers=False)).write(images, out)
     with Image.open(out) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     for i in range(3):
@@ -137,3 +140,53 @@ def test_an_unknown_field_and_a_sheet_too_tall_are_refused(make: Make, tmp_path:
     with pytest.raises(BadOption, match="tall"):
         Sheet(tall).write([make("1")] * 70, tmp_path / "sheet.jpg")
     assert not (tmp_path / "sheet.jpg").exists()
+
+
+def test_every_picture_has_its_number_in_the_corner(make: Make, tmp_path: Path) -> None:
+    black = encoded(Image.new("RGB", (200, 200)), "PNG")
+    images = [make("1", black), make("2", black), make("3", path=None)]
+    sheet = Sheet(SheetOptions(columns=2, cell=200))
+    sheet.write(images, tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        grey = np.asarray(image.convert("L")).astype(int)
+    for left in (8, 216):
+        corner = grey[8:22, left : left + 12]
+        assert corner.max() > 200  # a white plate
+        assert corner.min() < 80  # with a digit on it
+    assert [image.site_id for image in sheet.cells(images)] == ["1", "2"]
+
+
+def test_several_reasons_are_told_apart_by_headings_and_numbered_as_they_stand(
+    make: Make, tmp_path: Path
+) -> None:
+    def rejected(name: str, reason: str) -> AcceptedImage:
+        return make(name, state="rejected", reason=reason, measured=1, threshold=2)
+
+    mixed = [rejected("1", "small"), rejected("2", "blurred"), rejected("3", "small")]
+    grouped, plain = (
+        SheetOptions(columns=2, cell=100),
+        SheetOptions(columns=2, cell=100, group=False),
+    )
+    assert [one.site_id for one in Sheet(grouped).cells(mixed)] == ["1", "3", "2"]
+    assert [one.site_id for one in Sheet(plain).cells(mixed)] == ["1", "2", "3"]
+    heights: list[int] = []
+    for options, works in (grouped, mixed), (plain, mixed), (grouped, [mixed[0], mixed[2]]):
+        Sheet(options).write(works, tmp_path / f"{len(heights)}.jpg")
+        with Image.open(tmp_path / f"{len(heights)}.jpg") as image:
+            heights.append(image.height)
+    assert heights[0] > heights[1] > heights[2]
+
+
+def test_a_caption_names_the_work_as_commands_take_it(make: Make) -> None:
+    image = make("7", state="rejected", reason="blurred", measured=0.123456, threshold=0.5)
+    assert caption(image, "id") == f"{image.site}:7"
+    assert caption(image, "reason") == "blurred: 0.1235 / 0.5"
+    assert caption(replace(image, score=12.0), "score") == "score 12"
+    assert caption(image, "score") == ""
+
+
+def test_words_of_a_site_stand_on_one_line_each(make: Make, tmp_path: Path) -> None:
+    image = make("a\nb", encoded(Image.new("RGB", (40, 40), "red"), "PNG"))
+    odd = replace(image, site_id="a\nb", tags={"artist": ("one\r\ntwo",)})
+    report = Sheet(SheetOptions(fields=("id", "artist"))).write([odd], tmp_path / "sheet.jpg")
+    assert report.written == 1

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from storage import purge, works
+from storage.judging import rejudging
 from storage.records import Ruling
 from tests.storage.catalog import BLOCKED, PENDING, Catalog, candidate, rejected, sha256_of
 
@@ -13,7 +14,7 @@ WORKS = ("accepted", "twin", "failed", "pending")
 
 
 def judge_again(catalog: Catalog, crawl: str, rule: Any) -> dict[str, str]:
-    catalog.write(lambda db: works.rejudge(db, crawl, rule))
+    catalog.write(lambda db: rejudging.rejudge(db, crawl, rule))
     return catalog.states(crawl)
 
 

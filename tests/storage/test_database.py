@@ -7,10 +7,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from storage import database
 from storage.database import VERSION, open_reader, open_writer, write_once
 from storage.errors import NewerCatalog, StorageError
 
@@ -136,3 +138,43 @@ def test_a_migration_that_is_killed_is_done_by_the_next_start(
     assert value(db, "integrity_check") == "ok"
     db.execute("SELECT count(*) FROM works").fetchone()
     db.close()
+
+
+def test_whoever_meets_a_writer_gets_its_turn_right_after_it(tmp_path: Path) -> None:
+    """SQLite's own waits grow to 100 ms: who meets one that writes all the time never has luck."""
+    busy, other = (open_writer(tmp_path / "catalog.db") for _ in range(2))
+    over = threading.Event()
+
+    def write_all_the_time() -> None:
+        while not over.wait(0.001):
+            database.begin(busy)
+            busy.execute("INSERT OR REPLACE INTO meta VALUES ('busy', '1')")
+            over.wait(0.02)
+            busy.execute("COMMIT")
+
+    writing = threading.Thread(target=write_all_the_time)
+    writing.start()
+    waits = []
+    for _ in range(20):
+        began = time.monotonic()
+        database.begin(other)
+        waits.append(time.monotonic() - began)
+        other.execute("INSERT OR REPLACE INTO meta VALUES ('other', '1')")
+        other.execute("COMMIT")
+        time.sleep(0.003)
+    over.set()
+    writing.join()
+    assert sorted(waits)[len(waits) // 2] < 0.06
+    for db in (busy, other):
+        db.close()
+
+
+def test_a_writer_that_never_ends_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MS", 50)
+    holding = open_writer(tmp_path / "catalog.db")
+    holding.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="locked"):
+        write_once(tmp_path / "catalog.db", lambda db: None)
+    holding.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from storage import derived
+import pytest
+
+from storage import derived, naming
 from storage.derived import DerivedImage
+from storage.naming import Name, Unnamed
 from tests.storage.catalog import Catalog, sha256_of
 
 
@@ -47,3 +50,15 @@ def test_keeping_twice_is_keeping_once(catalog: Catalog) -> None:
     made = keep(catalog, "one", side=512)
     keep(catalog, "one", side=512)
     assert find(catalog, side=512) == [made]
+
+
+def test_a_derived_file_is_found_by_its_hash_among_many(catalog: Catalog) -> None:
+    row = "INSERT INTO derived VALUES (?, ?, 's', 1, '{}', 0, ?, 'png', 1, 1, 5, '')"
+    names = ((n + 1, f"p{n}", f"d{n}") for n in range(2_000))
+    catalog.write(lambda db: db.executemany(row, names))
+    steps: list[int] = []
+    catalog.db.set_progress_handler(lambda: steps.append(1), 10)  # of SQLite's machine
+    with pytest.raises(Unnamed):
+        naming.find(catalog.db, Name("x", "/x", "d1000"))
+    catalog.db.set_progress_handler(None, 0)
+    assert len(steps) < 50

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StorageError
-from storage.hosts import HostCooldowns
+from storage.hosts import HostCooldowns, in_force
 
 HOST = "example.org:443"
 
@@ -129,3 +129,23 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_mend(tmp_path: Path) -> N
     with pytest.raises(StorageError, match="cannot keep") as told:
         HostCooldowns(tmp_path / "file" / "hosts.db")
     assert "XDG_STATE_HOME" in told.value.hint
+
+
+def test_those_in_force_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "hosts.db"
+    assert in_force(path) == []
+    assert not path.parent.exists()
+    hosts = HostCooldowns(path, clock=lambda: 1_000.0)
+    hosts.put("later:80", 90.0, "HTTP 429")
+    hosts.put("sooner:80", 30.0, "HTTP 503")
+    found = in_force(path, clock=lambda: 1_010.0)
+    assert [(c.host, c.until, c.reason) for c in found] == [
+        ("sooner:80", 1_030.0, "HTTP 503"),
+        ("later:80", 1_090.0, "HTTP 429"),
+    ]
+    assert [c.host for c in in_force(path, clock=lambda: 1_040.0)] == ["later:80"]
+    # Where the clock went back, a wait is no longer than it was.
+    assert [c.until for c in in_force(path, clock=lambda: 500.0)] == [530.0, 590.0]
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StorageError, match=r"hosts\.db"):
+        in_force(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import WorkspaceLocked
-from storage.lock import EngineLock, engine_running
+from storage.lock import EngineLock, engine_running, holder
 from storage.platform import try_lock
 
 HOLD = """
@@ -112,7 +112,10 @@ def _tell_of_this_process(workspace: Path) -> None:
     (workspace / "engine.lock").write_text(json.dumps(about))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"pid": 1}'])
+NO_HOLDER = ("", "{", "[]", "7", '{"pid": 1}', '{"pid": "x", "host": "h", "since": "now"}')
+
+
+@pytest.mark.parametrize("text", NO_HOLDER)
 def test_a_holder_that_does_not_say_who_it_is_is_told_all_the_same(
     tmp_path: Path, text: str
 ) -> None:
@@ -122,3 +125,14 @@ def test_a_holder_that_does_not_say_who_it_is_is_told_all_the_same(
         with pytest.raises(WorkspaceLocked, match=r"is in use$"):
             EngineLock(tmp_path).acquire()
         assert time.monotonic() - began < 1
+        assert holder(tmp_path) is None
+
+
+def test_who_holds_a_workspace_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    with EngineLock(tmp_path):
+        found = holder(tmp_path)
+        assert found is not None
+        assert (found.pid, found.host) == (os.getpid(), socket.gethostname())
+        assert found.since.endswith("+00:00")
+    assert holder(tmp_path) is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import derived, purge, works
+from storage import derived, purge, tallies
 from storage.derived import DerivedImage
 from storage.export_index import record_export
 from storage.reader import Reader
@@ -359,7 +359,7 @@ def test_a_blocked_work_that_was_never_fetched_needs_no_event(catalog: Catalog) 
     block(catalog, crawl)
     assert catalog.events() == []
     assert catalog.holding("secret") == []
-    assert works.pending_count(catalog.db, crawl) == 0
+    assert tallies.pending_count(catalog.db, crawl) == 0
 
 
 def test_retractions_name_the_picture_and_nothing_else(catalog: Catalog, crawl: str) -> None:

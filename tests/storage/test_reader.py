@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from storage import crawls
 from storage.errors import BadQuery, NotFound, NoWorkspace
 from storage.lock import EngineLock
-from storage.reader import PAGE, Reader
+from storage.query.search import PAGE
+from storage.reader import FirstPage, Reader
 from tests.storage.catalog import Catalog, candidate, rejected, sha256_of
 
 
@@ -25,7 +25,7 @@ def test_a_folder_without_a_catalog_is_told(tmp_path: Path) -> None:
         Reader(tmp_path)
 
 
-@pytest.mark.parametrize("words", [[], ["sort:-width"], ["width>3"]])
+@pytest.mark.parametrize("words", [[], ["sort:-width"], ["sort:-side"], ["width>3"]])
 @pytest.mark.parametrize("count", [0, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 7])
 def test_pages_hide_nothing_and_repeat_nothing(
     catalog: Catalog, count: int, words: list[str]
@@ -34,8 +34,8 @@ def test_pages_hide_nothing_and_repeat_nothing(
     with Reader(catalog.workspace) as reader:
         got = [int(image.site_id) for image in reader.query(words)]
     expected = list(range(count))
-    if words == ["sort:-width"]:
-        expected.reverse()
+    if words and words[0].startswith("sort:-"):
+        expected.reverse()  # those of one side, too
     elif words:
         expected = expected[3:]
     assert got == expected
@@ -163,15 +163,47 @@ def test_a_work_is_found_by_its_name_or_hash_without_reading_all(catalog: Catalo
         found = [sql for sql in asked if "FROM candidates" in sql]
         plans = [r[3] for sql in found for r in reader.db.execute(f"EXPLAIN QUERY PLAN {sql}")]
     assert len(plans) >= 4
-    assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
     assert [plan for plan in plans if plan.endswith("(site=?)")] == []
 
 
 def test_a_hash_that_begins_several_is_told(catalog: Catalog) -> None:
-    crawl = fill(catalog, 40)
-    for n in range(40):
-        catalog.fetched(crawl, str(n), f"p{n}")
-    first = sorted(catalog.files())
-    shared = next(a[0] for a, b in pairwise(first) if a[0] == b[0])
-    with Reader(catalog.workspace) as reader, pytest.raises(NotFound, match="several"):
-        reader.show(shared)
+    crawl = fill(catalog, 2)
+    for number, digit in ((0, "0"), (1, "1")):
+        catalog.fetched(crawl, str(number), f"p{number}")
+        sha256 = "abcd" + digit * 60
+        catalog.db.execute("PRAGMA foreign_keys=OFF")
+        catalog.db.execute(
+            "UPDATE images SET sha256 = ? WHERE sha256 = ?", (sha256, sha256_of(f"p{number}"))
+        )
+        catalog.db.execute(
+            "UPDATE candidates SET image = ? WHERE site_id = ?", (sha256, str(number))
+        )
+    with Reader(catalog.workspace) as reader:
+        with pytest.raises(NotFound, match="several"):
+            reader.show("abcd")
+        assert reader.show("abcd0")["site_id"] == "0"
+
+
+def test_the_first_page_says_how_many_more_there_are(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(catalog, 30)
+    with Reader(catalog.workspace) as reader:
+        page = reader.first(["width>=11"], sort="-width", count=5)
+        assert [image.site_id for image in page.images] == ["29", "28", "27", "26", "25"]
+        assert (page.more, page.exact) == (15, True)
+        assert reader.first(["width>=29"], count=5) == FirstPage(
+            list(reader.query(["width>=29"])), 0, exact=True
+        )
+        monkeypatch.setattr("storage.reader.MOST_MORE", 10)
+        for words in ([], ["sort:-width"], ["sort:-pixels"]):
+            page = reader.first(words, count=5)
+            assert (len(page.images), page.more, page.exact) == (5, 10, False)
+
+
+def test_tags_that_no_work_has_are_told_with_those_meant(catalog: Catalog) -> None:
+    catalog.page(catalog.crawl(), candidate("1", tags={"general": ("1girl", "hat")}))
+    with Reader(catalog.workspace) as reader:
+        asked = ["1gril", "hat", "artist:hat", "h*", "-xyz", "width>3"]
+        assert reader.unknown_tags(asked) == {"1gril": ["1girl"], "xyz": []}

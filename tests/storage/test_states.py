@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import works
+from storage import tallies, works
 from storage.records import Ruling
 from storage.states import settle
 from tests.storage.catalog import (
@@ -324,8 +324,8 @@ def test_every_work_is_in_exactly_one_state(steps: list) -> None:
                     put(catalog, crawl, str(n), Ruling("pending"))
             counted = Counter(state.split(":")[0] for state in catalog.states(crawl).values())
             assert counted.total() == 4
-            assert counted["accepted"] == works.accepted_count(catalog.db, crawl)
-            assert counted["pending"] == works.pending_count(catalog.db, crawl)
+            assert counted["accepted"] == tallies.accepted_count(catalog.db, crawl)
+            assert counted["pending"] == tallies.pending_count(catalog.db, crawl)
             pictures = catalog.rows(
                 "SELECT c.image, count(*) FROM works w JOIN candidates c ON c.id = w.candidate_id"
                 " WHERE w.state = 'accepted' GROUP BY 1"

@@ -1,12 +1,10 @@
-"""The event log and its consumers."""
+"""The event log."""
 
 from __future__ import annotations
 
-import pytest
-
 from storage import stream
-from storage.errors import NotFound
-from tests.storage.catalog import Catalog
+from storage.states import settle
+from tests.storage.catalog import Catalog, candidate, rejected, sha256_of
 
 
 def fill(catalog: Catalog, count: int) -> list[int]:
@@ -45,26 +43,6 @@ def test_an_event_says_what_happened_to_what_and_when(catalog: Catalog) -> None:
     assert event.at.endswith("+00:00")
 
 
-def test_a_consumer_nobody_has_seen_starts_at_the_beginning(catalog: Catalog) -> None:
-    assert stream.acked(catalog.db, "new") == 0
-
-
-def test_an_acknowledgement_never_goes_back(catalog: Catalog) -> None:
-    fill(catalog, 3)
-    for seq, remembered in ((2, 2), (1, 2), (3, 3), (0, 3)):
-        catalog.write(lambda db, seq=seq: stream.acknowledge(db, "crop", seq))
-        assert stream.acked(catalog.db, "crop") == remembered
-    assert stream.acked(catalog.db, "tag") == 0
-
-
-@pytest.mark.parametrize("seq", [4, -1, 10**12])
-def test_what_has_not_happened_cannot_be_acknowledged(catalog: Catalog, seq: int) -> None:
-    fill(catalog, 3)
-    with pytest.raises(NotFound, match="the last one is 3"):
-        catalog.write(lambda db: stream.acknowledge(db, "crop", seq))
-    assert stream.acked(catalog.db, "crop") == 0
-
-
 def test_a_crawl_is_told_finished_until_something_happens_in_it(catalog: Catalog) -> None:
     assert not stream.told_finished(catalog.db, "c")
     catalog.write(lambda db: stream.append(db, "crawl_finished", crawl_id="c"))
@@ -72,3 +50,18 @@ def test_a_crawl_is_told_finished_until_something_happens_in_it(catalog: Catalog
     assert stream.told_finished(catalog.db, "c")
     catalog.write(lambda db: stream.append(db, "accepted", crawl_id="c"))
     assert not stream.told_finished(catalog.db, "c")
+
+
+def test_a_picture_is_told_as_it_is_now(catalog: Catalog) -> None:
+    one, two = catalog.crawl("one"), catalog.crawl("two")
+    for crawl, name in ((one, "1"), (two, "2")):
+        catalog.page(crawl, candidate(name))
+        catalog.fetched(crawl, name, "same")
+    sha256 = sha256_of("same")
+    first, second = (stream.living(catalog.db, catalog.workspace, sha256, c) for c in (one, two))
+    assert (first and first.site_id, second and second.site_id) == ("1", "2")
+    catalog.write(lambda db: settle(db, one, catalog.id("1"), rejected()))
+    assert stream.living(catalog.db, catalog.workspace, sha256, one) is None
+    still = stream.living(catalog.db, catalog.workspace, sha256, None)
+    assert still is not None
+    assert (still.site_id, still.state) == ("2", "accepted")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.scenarios.driver import ROOT
 from tests.torture.promises import Promise, print_table
 
-PARTS = ("kills", "disk_full", "signals", "soak")
+PARTS = ("kills", "consumers", "disk_full", "signals", "soak")
 
 
 def main() -> int:

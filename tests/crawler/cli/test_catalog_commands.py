@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from PIL import Image
 
 from crawler.demo.site import DemoSite
-from tests.crawler.cli.conftest import Spawn, Trawl
+from tests.crawler.cli.conftest import Trawl
 
 WANT = 6
 
@@ -76,6 +75,64 @@ def test_query_sorts_limits_and_negates(trawl: Trawl, filled: Path) -> None:
     assert not any("solo" in image["tags"]["general"] for image in without)
 
 
+def test_query_prints_what_other_commands_take(trawl: Trawl, filled: Path) -> None:
+    refs = trawl("query", "state:accepted", "--format", "refs").out.splitlines()
+    assert len(refs) == WANT
+    assert [trawl("show", ref).code for ref in refs] == [0] * WANT
+    assert trawl("query", "state:accepted", "--format", "refs", "-0").out == "".join(
+        f"{ref}\0" for ref in refs
+    )
+
+
+def test_query_counts(trawl: Trawl, filled: Path) -> None:
+    assert trawl("query", "state:accepted", "--count").out == f"{WANT}\n"
+    assert trawl("query", "state:accepted", "--count", "--limit", 2).out == "2\n"
+    assert trawl("query", "state:accepted -solo", "--count").out != f"{WANT}\n"
+
+
+def test_a_tag_that_no_work_has_is_told(trawl: Trawl, filled: Path) -> None:
+    result = trawl("query", "hakurei_reimuu")
+    assert result.code == 0
+    assert "no work has the tag hakurei_reimuu; did you mean hakurei_reimu?" in result.err
+
+
+SQL = "SELECT site, site_id, sha256, format FROM accepted ORDER BY position"
+
+
+def test_sql_has_every_format(trawl: Trawl, filled: Path) -> None:
+    def ask(form: str) -> str:
+        return trawl("query", "--sql", SQL, "--format", form).out
+
+    assert ask("table").splitlines()[0].split() == ["site", "site_id", "sha256", "format"]
+    documents = json.loads(ask("json"))
+    assert [json.loads(line) for line in ask("ndjson").splitlines()] == documents
+    assert [dict(row) for row in csv.DictReader(io.StringIO(ask("csv")))] == documents
+    assert ask("refs").splitlines() == [f"danbooru:{row['site_id']}" for row in documents]
+    assert [Path(path).stem for path in ask("paths").splitlines()] == [
+        row["sha256"] for row in documents
+    ]
+    assert len(trawl("query", "--sql", SQL, "--limit", 2, "--format", "refs").out.split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--sql", "SELECT nope FROM works"], "no such column: nope"),
+        (["--sql", "DELETE FROM works"], "only a statement that reads"),
+        (["--sql", SQL, "1girl"], "--sql stands alone"),
+        (["--sql", SQL, "--count"], "--sql stands alone"),
+        (["--sql", "SELECT 1 AS one", "--format", "refs"], "site and site_id"),
+        (["--sql", "SELECT 1 AS one", "--format", "paths"], "sha256 and format"),
+    ],
+)
+def test_sql_that_cannot_be_is_exit_2(
+    trawl: Trawl, filled: Path, arguments: list[str], told: str
+) -> None:
+    result = trawl("query", *arguments)
+    assert result.code == 2
+    assert told in result.err
+
+
 def test_a_long_table_is_cut_and_says_so(trawl: Trawl, filled: Path) -> None:
     result = trawl("query")
     if len(result.out.splitlines()) > 100:
@@ -97,9 +154,16 @@ def test_show_tells_everything_of_one_work(trawl: Trawl, filled: Path) -> None:
     ref = f"danbooru:{image['site_id']}"
     text = trawl("show", ref).out
     assert f"page_url: {site_page(image)}" in text
-    assert "ladder 1:" in text
+    assert "came of it" in text
+    assert "at least 768 (resolution.min_side)" in text
     document = json.loads(trawl("show", image["sha256"][:10], "--json").out)
     assert document["site_id"] == image["site_id"]
+    asked = {one["measure"]: one for one in document["thresholds"] if "least" in one}
+    assert asked["side"]["least"] == 768
+    assert asked["side"]["value"] == min(image["width"], image["height"])
+    assert asked["sharpness"]["passes"] is True
+    for ref in (image["site_id"], image["path"]):  # by its bare id, and by its file
+        assert json.loads(trawl("show", ref, "--json").out)["id"] == document["id"]
     missing = trawl("show", "danbooru:1")
     assert missing.code == 2
     assert "[E_NOT_FOUND]" in missing.err
@@ -163,46 +227,3 @@ def test_without_a_catalog_nothing_is_made(trawl: Trawl, arguments: list[str]) -
     assert result.code == 2
     assert "[E_NO_WORKSPACE]" in result.err
     assert list(Path.cwd().iterdir()) == []
-
-
-def seqs(text: str) -> list[int]:
-    return [json.loads(line)["seq"] for line in text.splitlines()]
-
-
-def test_the_stream_has_every_event_in_order(trawl: Trawl, filled: Path) -> None:
-    lines = [json.loads(line) for line in trawl("stream").out.splitlines()]
-    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
-    accepted = [line for line in lines if line["type"] == "accepted"]
-    assert len(accepted) >= WANT
-    assert all(Path(line["path"]).is_file() for line in accepted)
-    assert lines[-1]["type"] == "crawl_finished"
-    assert seqs(trawl("stream", "--after", 3).out) == list(range(4, len(lines) + 1))
-
-
-def test_a_consumer_goes_on_after_what_it_has_had(trawl: Trawl, filled: Path) -> None:
-    assert seqs(trawl("stream", "--consumer", "crop").out)[0] == 1
-    assert trawl("stream", "--consumer", "crop").out == ""
-    assert seqs(trawl("stream", "--consumer", "other").out)[0] == 1
-
-
-def test_a_consumer_may_acknowledge_by_itself(trawl: Trawl, spawn: Spawn, filled: Path) -> None:
-    process = spawn("stream", "--consumer", "crop", "--ack-stdin", stdin=subprocess.PIPE)
-    out, err = process.communicate("2\n1000\n", timeout=20)
-    assert process.returncode == 0
-    assert seqs(out)[0] == 1
-    assert "no open event has the seq '1000'" in err
-    assert seqs(trawl("stream", "--consumer", "crop").out)[0] == 3
-
-
-def test_following_prints_what_comes_later(trawl: Trawl, spawn: Spawn, filled: Path) -> None:
-    last = seqs(trawl("stream").out)[-1]
-    process = spawn("stream", "--after", last, "--follow")
-    assert trawl("crawl", "danbooru", "cirno", "--want", 1, "-q").code == 0
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["seq"] == last + 1
-    process.terminate()
-    process.communicate(timeout=20)
-
-
-def test_after_and_consumer_exclude_each_other(trawl: Trawl, filled: Path) -> None:
-    assert trawl("stream", "--after", 1, "--consumer", "crop").code == 2

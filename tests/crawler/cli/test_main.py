@@ -76,10 +76,12 @@ def test_quick_commands_import_nothing_heavy(
     arguments: list[str], empty_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAWL_WORKSPACE", str(empty_workspace))
+    # What hosts asked of us is in the user's own folder, which platformdirs finds.
+    heavy = [name for name in HEAVY if (arguments, name) != (["status"], "platformdirs")]
     code = (
         "import sys; from crawler.cli.main import main\n"
         f"code = main({arguments!r})\n"
-        f"print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        f"print(code, [name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "0 []"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from crawler.cli.options import WordsCommand, merged, policy_of
+from crawler.cli.options import WordsCommand, policy_of
 from crawler.errors import UsageError
 
 
@@ -72,14 +72,3 @@ def test_named_flags_and_set_become_one_policy() -> None:
 def test_set_names_what_there_is(key: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         policy_of({"settings_given": [(key, "1")]})
-
-
-def test_policies_merge_option_by_option_and_allowed_reasons_add_up() -> None:
-    below = {"resolution": {"min_side": 1, "min_pixels": 2}, "allow": ("a",)}
-    above = {"resolution": {"min_side": 3}, "content": {"ratings": ("g",)}, "allow": ("b",)}
-    assert merged(below, above) == {
-        "resolution": {"min_side": 3, "min_pixels": 2},
-        "content": {"ratings": ("g",)},
-        "allow": ["a", "b"],
-    }
-    assert merged({}, {}) == {}

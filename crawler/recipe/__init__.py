@@ -1,0 +1,1 @@
+"""Recipes: several sources, tiers and quotas in one set with one target."""

@@ -1,0 +1,81 @@
+"""The words of a query and where the catalog keeps what they mean.
+
+SQL is over the aliases ``c`` (candidates), ``i`` (images, where it was decoded) and ``w`` (works).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_WIDTH = "coalesce(i.width, c.width)"
+_HEIGHT = "coalesce(i.height, c.height)"
+
+
+def _told_by_site(name: str) -> str:
+    """SQL of a number that the site itself tells; a text there is none."""
+    path = f"'$.{name}'"
+    number = f"json_type(c.metadata, {path}) IN ('integer', 'real')"
+    return f"CASE WHEN {number} THEN c.metadata ->> {path} END"
+
+
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "side": "c.side",
+        "pixels": "c.pixels",
+        "ratio": f"1.0 * nullif({_WIDTH}, 0) / nullif({_HEIGHT}, 0)",
+        "bytes": "coalesce(i.bytes, c.bytes)",
+        "position": "w.position",
+        "score": _told_by_site("score"),
+        "favorites": _told_by_site("fav_count"),
+    }
+)
+"""Field -> its number; NULL where nobody knows it."""
+MULTIPLES: Mapping[str, tuple[str, float]] = MappingProxyType({"megapixels": ("pixels", 1e6)})
+"""Field -> the number it is a multiple of, and how many of that it is."""
+DATES: Mapping[str, str] = MappingProxyType({"posted": "c.posted_at", "added": "c.first_seen_at"})
+"""Field -> its moment, as ISO 8601 text."""
+TEXTS: Mapping[str, str] = MappingProxyType(
+    {
+        "site": "c.site",
+        "id": "c.site_id",
+        "rating": "c.rating",
+        "format": "coalesce(i.format, c.format)",
+        "licence": "c.licence",
+        "state": "w.state",
+        "reason": "w.reason",
+        "crawl": "w.crawl_id",
+        "sha256": "c.image",
+        "parent": "c.parent",
+    }
+)
+CATEGORIES = ("artist", "character", "copyright", "general", "meta")
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "aspect": "ratio",
+        "mp": "megapixels",
+        "size": "bytes",
+        "date": "posted",
+        "favourites": "favorites",
+        "license": "licence",
+        "series": "copyright",
+    }
+)
+"""Other names people try."""
+FIELDS = (*NUMBERS, *MULTIPLES, *DATES, *TEXTS, *CATEGORIES, "tag", "group", "sort")
+
+RATINGS: Mapping[str, str] = MappingProxyType(
+    {"general": "g", "sensitive": "s", "questionable": "q", "explicit": "e"}
+)
+"""The name of a rating -> the letter that the catalog holds; a query takes both."""
+
+SORTS: Mapping[str, str] = MappingProxyType({"id": "c.id", **NUMBERS, **DATES})
+"""What works can be sorted by, beside measures and ``random``."""
+INDEXED: Mapping[str, str] = MappingProxyType(
+    {"side": "side", "pixels": "pixels", "posted": "posted_at"}
+)
+"""Field -> the column of candidates that it is, which has an index of its own."""
+OF_WORKS = frozenset({"state", "reason", "crawl", "position"})
+"""Fields of a work in one crawl; the others are of the candidate, whoever met it."""
