@@ -42,6 +42,8 @@ def decide(
             hint=f"in parts: trawl query … --format refs | xargs -n {LARGEST} trawl {word}",
         )
     names = [naming.read_name(ref) for ref in asked]
+    if note is not None:
+        note = note.encode("utf-8", "replace").decode()  # a command line may hold what is no text
     judge = plugins.judge()  # slow to load: not while others wait for the catalog
     return _written(
         path, lambda db: decisions.decide(db, word, names, _rules(db, judge), copy=copy, note=note)

@@ -182,6 +182,8 @@ def test_what_is_no_text_names_nothing(
     for ref in ("\udcff:1", "danbooru:\udcff"):
         told = trawl("accept", ref)
         assert (told.code, "names nothing in the catalog" in told.err) == (2, True)
+    assert trawl("reject", works(filled, "accepted")[0], "--note", "a\udcffb").code == 0
+    assert "a?b" in trawl("undo", "--list").out
 
 
 def test_retrying_says_so_where_the_target_is_met(
