@@ -23,7 +23,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 class Do(Protocol):
     """Runs a function of a connection as one transaction, as :meth:`Writer.do` does."""
 
-    def __call__(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]: ...
+    def __call__(
+        self, work: Callable[[sqlite3.Connection], T], *, alone: bool = False
+    ) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ async def judged(
     while True:
         words = await do(partial(_begin, cases=cases, evidence=evidence))
         await _one_by_one(do, cases, progress)
-        result = await do(partial(_end, words=words, waiting=waiting or {}, finish=finish))
+        end = partial(_end, words=words, waiting=waiting or {}, finish=finish)
+        result = await do(end, alone=True)
         if result is not None:
             return result[0]
 

@@ -82,7 +82,7 @@ async def preview(
         db.execute("PRAGMA temp_store=MEMORY")
         db.execute("BEGIN")
 
-        async def do(work: Callable[[sqlite3.Connection], T]) -> T:
+        async def do(work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
             return work(db)
 
         cases = _cases(db, over, crawl)

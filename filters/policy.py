@@ -258,6 +258,8 @@ def _checked(name: str, field: dataclasses.Field[Any], hint: Any, value: Any) ->
                 raise PolicyError(_unknown(f"value of {name}", str(word), choices))
     low, high = field.metadata.get("low"), field.metadata.get("high")
     if isinstance(value, (int, float)):
+        if not math.isfinite(value):
+            raise PolicyError(f"{name} is a number, not {value!r}")
         if low is not None and value < low:
             raise PolicyError(f"{name} is at least {low:g}, not {value!r}")
         if high is not None and value > high:

@@ -8,6 +8,7 @@ connection; a consumer has one reader at a time (:class:`storage.lock.ConsumerLo
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from storage.errors import NotFound
 from storage.rows import dumps, loads
 from storage.stream import Asked, last_seq, now
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 """Failed tries after which an event is a dead letter."""
@@ -117,6 +120,14 @@ def join(db: sqlite3.Connection, name: str, asked: Asked, after: int | None = No
     """
     if after is not None:
         _check(db, [after])
+    known = db.execute("SELECT * FROM consumers WHERE name = ?", (name,)).fetchone()
+    if known is not None and known["acked_seq"] and asked.wants_more_than(_asked(known)):
+        log.warning(
+            "consumer %s asked for less so far: what else happened up to event %d is not given"
+            " to it (`trawl consumers rewind` gives it everything again)",
+            name,
+            known["acked_seq"],
+        )
     db.execute(
         "INSERT INTO consumers(name, acked_seq, updated_at, kinds, crawl_id) VALUES (?,?,?,?,?)"
         " ON CONFLICT(name) DO UPDATE SET updated_at = excluded.updated_at,"

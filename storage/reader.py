@@ -175,12 +175,19 @@ class Reader:
         return crawls.get(self.db, crawl_id)
 
     def unknown_tags(self, words: Sequence[str]) -> dict[str, list[str]]:
-        """Tags asked for that no work has -> the closest there are."""
+        """Tags asked for that no work has -> the closest there are.
+
+        Of what is negated only those that look like a slip: most works lack most tags.
+        """
         vocabulary = Vocabulary(self.db)
-        asked = parse(words, vocabulary).conditions
-        names = [n for c in asked if isinstance(c.test, HasTag) for n in c.test.names]
-        return {
-            name: vocabulary.close_tags(name)
-            for name in names
-            if not tag_ids(self.db, HasTag((name,)))
-        }
+        found: dict[str, list[str]] = {}
+        for condition in parse(words, vocabulary).conditions:
+            if not isinstance(test := condition.test, HasTag):
+                continue
+            for name in test.names:
+                if tag_ids(self.db, HasTag((name,), test.category)):
+                    continue
+                close = vocabulary.close_tags(name)
+                if close or not condition.negated:
+                    found[f"{test.category}:{name}" if test.category else name] = close
+        return found

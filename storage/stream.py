@@ -55,6 +55,11 @@ class Asked:
     kinds: frozenset[str] = frozenset()
     crawl: str | None = None
 
+    def wants_more_than(self, other: Asked) -> bool:
+        """Whether there may be events that this reader wants and the other does not."""
+        more_kinds = bool(other.kinds) and (not self.kinds or not self.kinds <= other.kinds)
+        return more_kinds or (other.crawl is not None and self.crawl != other.crawl)
+
     def sql(self) -> tuple[str, dict[str, str]]:
         """A condition on ``events e``, with its named values."""
         words, values = ["1"], {f"kind{n}": kind for n, kind in enumerate(sorted(self.kinds))}

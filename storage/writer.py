@@ -33,6 +33,7 @@ SAMPLED = 1_000
 class _Request:
     work: Work[Any]
     future: asyncio.Future[Any]
+    alone: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -60,6 +61,7 @@ class Writer:
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._put_off: _Request | None = None
         self._room = asyncio.Semaphore(QUEUE)
         self._thread: threading.Thread | None = None
 
@@ -77,9 +79,11 @@ class Writer:
             await self.close()
             raise
 
-    async def do(self, work: Work[T]) -> T:
+    async def do(self, work: Work[T], *, alone: bool = False) -> T:
         """Run ``work`` in a committed transaction and return its result.
 
+        ``alone`` is for what changes very much: it shares its transaction with nothing, for else
+        SQLite holds a copy of every page it changes until it is done.
         A cancelled caller does not undo it: what was queued is committed. Raises what ``work``
         raised, or NoSpace and StorageError where the commit failed.
         """
@@ -87,7 +91,7 @@ class Writer:
             if self._thread is None:
                 raise StorageError("the catalog is closed")
             future: asyncio.Future[T] = self._loop.create_future()
-            self._requests.put(_Request(work, future))
+            self._requests.put(_Request(work, future, alone))
             return await future
 
     async def close(self) -> None:
@@ -116,17 +120,21 @@ class Writer:
             db.close()
 
     def _next_batch(self) -> list[_Request] | None:
-        first = self._requests.get()
+        first = self._put_off or self._requests.get()
+        self._put_off = None
         if first is None:
             return None
         batch = [first]
-        while len(batch) < GROUP:
+        while not first.alone and len(batch) < GROUP:
             try:
                 request = self._requests.get_nowait()
             except queue.Empty:
                 break
             if request is None:
                 self._requests.put(None)  # close after this batch
+                break
+            if request.alone:
+                self._put_off = request
                 break
             batch.append(request)
         return batch
@@ -162,6 +170,9 @@ class Writer:
                 log.exception("clearing up after a commit failed; it is tried again after the next")
 
     def _perform(self, db: Connection, request: _Request) -> None:
+        if request.alone:
+            request.result = request.work(db)
+            return
         db.execute("SAVEPOINT request")
         try:
             request.result = request.work(db)

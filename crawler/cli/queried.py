@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from crawler.cli.output import as_json, csv_line, table, write, write_path
+from crawler.cli.output import as_json, csv_line, printable, table, write, write_path
 from crawler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ _COLUMNS = (
     "site", "site_id", "state", "reason", "width", "height", "bytes", "format", "sha256", "rating",
     "page_url", "path",
 )  # fmt: skip
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 Print: TypeAlias = "Callable[[Iterable[AcceptedImage], bytes], None]"
 
@@ -87,6 +92,9 @@ def print_table(found: Table, form: str, workspace: Path, *, nul: bool = False) 
     For paths it needs the columns sha256 and format, for refs site and site_id. Raises UsageError.
     """
     rows = [[_plain(value) for value in row] for row in found.rows]
+    twice = [name for name, times in Counter(found.columns).items() if times > 1]
+    if twice and form in ("json", "ndjson"):
+        raise UsageError(f"two columns are called {twice[0]!r}: give one another name with AS")
     match form:
         case "table":
             write(table(found.columns, rows))
@@ -108,6 +116,8 @@ def print_table(found: Table, form: str, workspace: Path, *, nul: bool = False) 
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
     return value.hex() if isinstance(value, bytes) else value
 
 
@@ -116,7 +126,7 @@ def _located(columns: Sequence[str], rows: list[list[Any]], workspace: Path) -> 
     from storage.files import EXTENSIONS, stored_path
 
     for sha256, format in _picked(columns, rows, ("sha256", "format")):
-        if sha256 and format in EXTENSIONS:
+        if _HASH.fullmatch(str(sha256)) and format in EXTENSIONS:
             path = stored_path(workspace, str(sha256), format)
             if path.is_file():
                 yield path
@@ -133,7 +143,7 @@ def _picked(
 
 
 def unknown_tags(reader: Reader, words: Sequence[str]) -> Iterator[str]:
-    """What to say of tags that no work has, where nothing was found."""
+    """What to say of tags that no work has."""
     for name, close in reader.unknown_tags(words).items():
         meant = f"; did you mean {', '.join(close)}?" if close else ""
-        yield f"no work has the tag {name}{meant}"
+        yield printable(f"no work has the tag {name}{meant}")

@@ -76,24 +76,23 @@ def command(
             write(str(count if limit is None else min(count, limit)))
         elif form != "table":
             print_images(reader.query(words, sort=sort, limit=limit), form, nul=nul)
-        elif not _print_first(reader, words, sort, limit):
-            for line in unknown_tags(reader, words):
-                click.echo(line, err=True)
+        else:
+            _print_first(reader, words, sort, limit)
+        for line in unknown_tags(reader, words):
+            click.echo(line, err=True)
 
 
 def _print_first(
     reader: Reader, words: tuple[str, ...], sort: str | None, limit: int | None
-) -> bool:
-    """A table of the first works, and how many more there are; whether there are any."""
+) -> None:
+    """A table of the first works, and how many more there are."""
     from crawler.cli.queried import print_images
 
     if limit is not None:
-        images = list(reader.query(words, sort=sort, limit=limit))
-        print_images(images, "table")
-        return bool(images) or limit == 0
+        print_images(reader.query(words, sort=sort, limit=limit), "table")
+        return
     page = reader.first(words, sort=sort, count=_ON_A_SCREEN)
     print_images(page.images, "table")
     if page.more:
         more = f"{page.more:,}" if page.exact else f"more than {page.more:,}"
         click.echo(f"and {more} more (--limit, or --format csv)", err=True)
-    return bool(page.images)

@@ -159,7 +159,7 @@ class _Answers:
                 click.echo(f"no answer to an open event: {line.strip()[:80]!r}", err=True)
 
     def _answered(self, seq: str) -> StreamEvent | None:
-        return self._open.pop(int(seq), None) if seq.isdecimal() else None
+        return self._open.pop(int(seq), None) if seq.isdecimal() and len(seq) < 20 else None
 
     def _end(self) -> None:
         self._ended = True

@@ -36,8 +36,10 @@ CREATE TEMP TABLE sums (
 );
 CREATE TEMP TABLE families (crawl_id TEXT, image TEXT, PRIMARY KEY (crawl_id, image)) WITHOUT ROWID
 """
-_CACHE = 800_000
-"""KiB of pages that may be kept at hand while a million works are judged; few works need few."""
+_CACHE = 32_000
+"""KiB of pages that may be kept at hand while many works are judged."""
+_PIECE = 4_000
+"""Rows changed by one statement: until its end SQLite holds a copy of every page it changes."""
 _USUAL_CACHE = 2_000
 _ALIVE = "('accepted', 'duplicate')"
 _KEEPERS = ("wanted_by_work", "tally_moved", "unjudged_by_work", "kept_changed")
@@ -243,13 +245,15 @@ def apply(db: sqlite3.Connection, crawl_id: str) -> None:
     Within :func:`at_once`.
     """
     at = now()
-    db.execute(
-        "UPDATE works SET (state, reason, measured, threshold, filter, duplicate_of, settled_at) ="
-        " (m.state, m.reason, m.measured, m.threshold, m.filter, m.duplicate_of,"
-        " CASE WHEN m.state != 'pending' THEN ?1 END) FROM moves m"
-        " WHERE m.crawl_id = ?2 AND works.crawl_id = ?2 AND works.position = m.position",
-        (at, crawl_id),
-    )
+    for first, last in _pieces(db, "moves", "candidate_id"):
+        db.execute(
+            "UPDATE works SET (state, reason, measured, threshold, filter, duplicate_of,"
+            " settled_at) = (m.state, m.reason, m.measured, m.threshold, m.filter, m.duplicate_of,"
+            " CASE WHEN m.state != 'pending' THEN ?1 END) FROM moves m"
+            " WHERE m.candidate_id BETWEEN ?3 AND ?4"
+            " AND m.crawl_id = ?2 AND works.crawl_id = ?2 AND works.position = m.position",
+            (at, crawl_id, first, last),
+        )
     db.execute(
         "INSERT INTO tallies SELECT crawl_id, before, coalesce(why_before, ''), -works"
         " FROM sums WHERE crawl_id = ?1 UNION ALL"
@@ -265,23 +269,25 @@ def _tell(db: sqlite3.Connection, crawl_id: str, kind: str, alive: str, dead: st
     """Tell of the pictures that were (or are) accepted and are no longer (or were not)."""
     db.execute("DROP TABLE IF EXISTS temp.told")
     db.execute(
-        "CREATE TEMP TABLE told AS SELECT m.candidate_id, m.position, m.image, m.reason,"  # noqa: S608
+        "CREATE TEMP TABLE told AS SELECT m.candidate_id, m.image, m.reason,"  # noqa: S608
         " i.rowid AS picture, i.wanted, i.bytes, i.stored, EXISTS (SELECT 1 FROM candidates c"
         " CROSS JOIN works w ON w.candidate_id = c.id WHERE c.image = m.image"
         " AND w.state = 'accepted') AS live"
         " FROM moves m CROSS JOIN images i ON i.sha256 = m.image WHERE m.crawl_id = ?1"
         f" AND m.{alive} = 'accepted' AND m.image NOT IN (SELECT image FROM moves"
-        f" WHERE crawl_id = ?1 AND {dead} = 'accepted' AND image IS NOT NULL)",
+        f" WHERE crawl_id = ?1 AND {dead} = 'accepted' AND image IS NOT NULL) ORDER BY m.position",
         (crawl_id,),
     )
     _keep_wanted(db)
     bare = "json_object('live', json(iif(live, 'true', 'false')))"
     payload = f"iif(reason IS NULL, {bare}, json_insert({bare}, '$.reason', reason))"
-    db.execute(
-        "INSERT INTO events(kind, sha256, candidate_id, crawl_id, payload, at)"  # noqa: S608
-        f" SELECT ?, image, candidate_id, ?, {payload}, ? FROM told ORDER BY position",
-        (kind, crawl_id, at),
-    )
+    for first, last in _pieces(db, "told", "rowid"):
+        db.execute(
+            "INSERT INTO events(kind, sha256, candidate_id, crawl_id, payload, at)"  # noqa: S608
+            f" SELECT ?, image, candidate_id, ?, {payload}, ? FROM told"
+            " WHERE rowid BETWEEN ? AND ? ORDER BY rowid",
+            (kind, crawl_id, at, first, last),
+        )
     db.execute("DROP TABLE temp.told")
 
 
@@ -293,10 +299,24 @@ def _keep_wanted(db: sqlite3.Connection) -> None:
         " total(iif(live = kept.wanted, bytes, -bytes)) AS bytes FROM told"
         " WHERE live != wanted AND stored = 1))"
     )
-    db.execute(
-        "UPDATE images SET wanted = t.live FROM (SELECT * FROM told WHERE live != wanted"
-        " ORDER BY picture) t WHERE images.rowid = t.picture"
-    )
+    for first, last in _pieces(db, "told", "rowid"):
+        db.execute(
+            "UPDATE images SET wanted = t.live FROM told t WHERE t.rowid BETWEEN ? AND ?"
+            " AND t.live != t.wanted AND images.rowid = t.picture",
+            (first, last),
+        )
+
+
+def _pieces(db: sqlite3.Connection, table: str, column: str) -> Iterator[tuple[int, int]]:
+    """From and to which values of a column a table has :data:`_PIECE` rows or little more."""
+    last = -1
+    while True:
+        rows = f"SELECT {column} AS one FROM {table} WHERE {column} > ? ORDER BY 1 LIMIT ?"  # noqa: S608
+        found = db.execute(f"SELECT min(one), max(one) FROM ({rows})", (last, _PIECE)).fetchone()  # noqa: S608
+        if found[0] is None:
+            return
+        yield found[0], found[1]
+        last = found[1]
 
 
 def settled(db: sqlite3.Connection, crawl_id: str) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_WIDTH = "coalesce(i.width, c.width)"
-_HEIGHT = "coalesce(i.height, c.height)"
+# Zero is how some sites say that they do not know.
+_WIDTH = "coalesce(i.width, nullif(c.width, 0))"
+_HEIGHT = "coalesce(i.height, nullif(c.height, 0))"
 
 
 def _told_by_site(name: str) -> str:
@@ -25,8 +26,8 @@ NUMBERS: Mapping[str, str] = MappingProxyType(
         "height": _HEIGHT,
         "side": "c.side",
         "pixels": "c.pixels",
-        "ratio": f"1.0 * nullif({_WIDTH}, 0) / nullif({_HEIGHT}, 0)",
-        "bytes": "coalesce(i.bytes, c.bytes)",
+        "ratio": f"1.0 * {_WIDTH} / {_HEIGHT}",
+        "bytes": "coalesce(i.bytes, nullif(c.bytes, 0))",
         "position": "w.position",
         "score": _told_by_site("score"),
         "favorites": _told_by_site("fav_count"),
@@ -58,6 +59,11 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "mp": "megapixels",
         "size": "bytes",
         "date": "posted",
+        "ext": "format",
+        "favcount": "favorites",
+        "filesize": "bytes",
+        "filetype": "format",
+        "mpixels": "megapixels",
         "favourites": "favorites",
         "license": "licence",
         "series": "copyright",
@@ -70,6 +76,10 @@ RATINGS: Mapping[str, str] = MappingProxyType(
     {"general": "g", "sensitive": "s", "questionable": "q", "explicit": "e"}
 )
 """The name of a rating -> the letter that the catalog holds; a query takes both."""
+FORMATS: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
+"""Another name of a format -> the one that the catalog holds."""
+IN_SMALL_LETTERS = frozenset({"site", "rating", "format", "state", "reason", "crawl", "sha256"})
+"""Texts of which the catalog holds small letters only; queries take any."""
 
 SORTS: Mapping[str, str] = MappingProxyType({"id": "c.id", **NUMBERS, **DATES})
 """What works can be sorted by, beside measures and ``random``."""

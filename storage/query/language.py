@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from storage.errors import BadQuery
@@ -19,12 +20,15 @@ from storage.query.fields import (
     CATEGORIES,
     DATES,
     FIELDS,
+    FORMATS,
+    IN_SMALL_LETTERS,
     MULTIPLES,
     NUMBERS,
     RATINGS,
     SORTS,
     TEXTS,
 )
+from storage.query.numbers import number_of
 from storage.query.periods import Bound, end_of, start_of
 from storage.reasons import STATES
 
@@ -32,11 +36,11 @@ MOST_WORDS = 200
 LONGEST_WORD = 2_000
 RANDOM = "random"
 
-_COMPARE = re.compile(r"^(-?)([a-z0-9_]+(?:\.[a-z0-9_]+)?)(>=|<=|>|<|=|:)(.*)$", re.DOTALL)
-_NUMBER = re.compile(r"^(-?\d{1,18}(?:\.\d{1,18})?)([kKmMgG]?)$", re.ASCII)
-_SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_COMPARE = re.compile(r"^(-?)([a-z0-9_]+(?:\.[a-z0-9_]+)?)(>=|<=|!=|>|<|=|:)(.*)$", re.DOTALL)
+_AGAIN = re.compile(r"^(>=|<=|>|<|=)(.*)$", re.DOTALL)
+_IS = (":", "=", "!=")
+"""Operators that ask for a value itself."""
 _HEX = re.compile(r"^[0-9a-f]{1,64}$")
-_RATIO = re.compile(r"^(\d{1,9}(?:\.\d{1,9})?)[:/x](\d{1,9}(?:\.\d{1,9})?)$", re.ASCII)
 _WORD = re.compile(r'(?:(?<=[-:=,<>])"[^"]*"(?=[\s,]|$)|^"[^"]*"(?=[\s,]|$)|\S)+', re.DOTALL)
 
 
@@ -50,6 +54,10 @@ class Known(Protocol):
     @property
     def crawls(self) -> Sequence[str]:
         """The ids of all crawls."""
+
+    @property
+    def sites(self) -> Collection[str]:
+        """The sites of all crawls."""
 
     @property
     def measures(self) -> Mapping[str, type]:
@@ -146,11 +154,11 @@ def parse(words: Sequence[str], known: Known) -> Query:
             if not name:
                 raise BadQuery("a lone '-' negates nothing")
             conditions.append(Condition(HasTag((name,)), negated))
-        elif field == "sort":
+        elif field == "sort" and match[3] in (":", "="):
             sort = _sort(_value(match), known)
         else:
             test = _test(field, match[3], _value(match), known)
-            conditions.append(Condition(test, bool(match[1])))
+            conditions.append(Condition(test, bool(match[1]) != (match[3] == "!=")))
     return Query(tuple(conditions), sort)
 
 
@@ -196,6 +204,10 @@ def _names(known: Known) -> list[str]:
 
 
 def _test(field: str, operator: str, value: str, known: Known) -> Test:
+    if operator in (":", "=") and (field in NUMBERS or field in MULTIPLES or field in DATES):
+        # As boorus write it: width:>=1200.
+        again = _AGAIN.match(value)
+        operator, value = (again[1], again[2]) if again else (operator, value)
     if field in NUMBERS or field in MULTIPLES:
         return _number(field, operator, value)
     if field in DATES:
@@ -206,7 +218,7 @@ def _test(field: str, operator: str, value: str, known: Known) -> Test:
         _require_colon(field, operator)
         return OneOf(measure, tuple(_values(value)))
     if field not in FIELDS:
-        raise _unknown(field, known)
+        raise _unknown(field, value, known)
     _require_colon(field, operator)
     if field == "group":
         return SamePicture(_unquoted(value))
@@ -216,7 +228,7 @@ def _test(field: str, operator: str, value: str, known: Known) -> Test:
 
 
 def _require_colon(field: str, operator: str) -> None:
-    if operator not in (":", "="):
+    if operator not in _IS or field == "sort":
         known = ", ".join((*NUMBERS, *DATES))
         raise BadQuery(
             f"{field} takes : only",
@@ -224,9 +236,11 @@ def _require_colon(field: str, operator: str) -> None:
         )
 
 
-def _unknown(field: str, known: Known) -> BadQuery:
+def _unknown(field: str, value: str, known: Known) -> BadQuery:
     close = difflib.get_close_matches(field, _names(known), n=3)
-    if close:
+    if field in known.sites:
+        hint = f"one work is: site:{field} id:{value}"
+    elif close:
         hint = f"did you mean {', '.join(close)}?"
     elif "." in field:
         hint = f"measures: {', '.join(known.measures) or 'none, for no picture was measured yet'}"
@@ -248,42 +262,37 @@ def _measure(name: str, known: Known) -> str | None:
 
 
 def _number(field: str, operator: str, text: str) -> Within:
-    value = _unquoted(text)
     of, scale = MULTIPLES.get(field, (field, 1))
 
     def bound(number: str) -> Bound:
-        return Bound(_parsed(field, number) * scale)
+        return Bound(number_of(field, number) * scale)
 
-    if operator == ":" and ".." in value:
-        low, high = value.split("..", 1)
-        if not low and not high:
-            raise BadQuery(f"{field}:.. needs a bound on one side at least")
-        return Within(of, bound(low) if low else None, bound(high) if high else None)
-    return _compared(of, operator, bound(value), bound(value))
-
-
-def _parsed(field: str, text: str) -> float:
-    if field == "ratio" and (sides := _RATIO.match(text)) and float(sides[2]):
-        return float(sides[1]) / float(sides[2])
-    match = _NUMBER.match(text)
-    if match is None or (text[0] == "-" and field in NUMBERS and field != "score"):
-        example = "1.5 or 3:2" if field == "ratio" else "1200, 0.9M or 2k"
-        raise BadQuery(f"{field} takes a number such as {example}, not {text!r}")
-    return float(match[1]) * _SCALE[match[2].lower()]
+    return _between(field, of, operator, _unquoted(text), bound, bound)
 
 
 def _date(field: str, operator: str, text: str) -> Within:
-    value = _unquoted(text)
-    if operator == ":" and ".." in value:
-        low, high = value.split("..", 1)
-        if not low and not high:
-            raise BadQuery(f"{field}:.. needs a date on one side at least")
-        return Within(
-            field,
-            start_of(field, low) if low else None,
-            end_of(field, high) if high else None,
-        )
-    return _compared(field, operator, start_of(field, value), end_of(field, value))
+    start, end = partial(start_of, field), partial(end_of, field)
+    return _between(field, field, operator, _unquoted(text), start, end)
+
+
+def _between(
+    field: str,
+    of: str,
+    operator: str,
+    value: str,
+    start: Callable[[str], Bound],
+    end: Callable[[str], Bound],
+) -> Within:
+    """A range such as ``a..b``, or a comparison with one value."""
+    if operator not in _IS or ".." not in value:
+        return _compared(of, operator, start(value), end(value))
+    first, last = value.split("..", 1)
+    if not first and not last:
+        raise BadQuery(f"{field}:.. needs a bound on one side at least")
+    low, high = start(first) if first else None, end(last) if last else None
+    if low is not None and high is not None and low.is_behind(high):
+        raise BadQuery(f"nothing is in {field}:{value}: the smaller bound comes first")
+    return Within(of, low, high)
 
 
 def _compared(field: str, operator: str, start: Bound, end: Bound) -> Within:
@@ -306,7 +315,11 @@ def _text(field: str, value: str, known: Known) -> Test:
         if not _HEX.match(prefix):
             raise BadQuery(f"sha256 takes the first hex digits of a hash, not {value!r}")
         return Begins(field, prefix)
+    if "*" in value and '"' not in value:
+        raise BadQuery(f"{field} takes no *", hint="it stands for anything in tags alone")
     words = _values(value)
+    if field in IN_SMALL_LETTERS:
+        words = [word.lower() for word in words]
     if field == "state":
         _require_known(field, words, STATES)
     elif field == "rating":
@@ -314,8 +327,10 @@ def _text(field: str, value: str, known: Known) -> Test:
         words = [RATINGS.get(word, word) for word in words]
     elif field == "reason":
         _require_known(field, words, known.reasons)
+    elif field == "format":
+        words = [FORMATS.get(word, word) for word in words]
     elif field == "crawl":
-        words = [crawl for word in words for crawl in _crawls(word.lower(), known)]
+        words = [crawl for word in words for crawl in _crawls(word, known)]
     return OneOf(field, tuple(words))
 
 

@@ -10,6 +10,8 @@ from storage.errors import BadQuery
 
 _PERIOD = re.compile(r"^\d{4}(?:-\d{2}(?:-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2})?)?)?)?)?$", re.ASCII)
 _FULL = "2000-01-01T00:00:00"
+_UTC = re.compile(r"(?<=:\d\d)(?:Z|\+00:00)$", re.ASCII)
+"""How a moment ends as the catalog holds it, and as `trawl show` tells it."""
 _BEHIND = "~"
 """Sorts behind every character of an ISO date, so behind every moment that begins so."""
 
@@ -25,6 +27,12 @@ class Bound:
         """The bound of what lies beyond this one."""
         return Bound(self.value, not self.open)
 
+    def is_behind(self, other: Bound) -> bool:
+        """Whether nothing lies between this one and the other, of the same field."""
+        if isinstance(self.value, str) or isinstance(other.value, str):
+            return str(self.value) > str(other.value)
+        return self.value > other.value
+
 
 def start_of(field: str, text: str) -> Bound:
     """Where a year, month, day, hour, minute or second begins. Raises BadQuery for no date."""
@@ -37,9 +45,9 @@ def end_of(field: str, text: str) -> Bound:
 
 
 def _checked(field: str, text: str) -> str:
-    period = text.replace(" ", "T")
+    period = _UTC.sub("", text.replace(" ", "T"))
     try:
-        if not _PERIOD.match(text):
+        if not _PERIOD.match(period):
             raise ValueError(text)
         datetime.fromisoformat(period + _FULL[len(period) :])
     except ValueError as error:

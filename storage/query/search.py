@@ -176,6 +176,7 @@ class Search:
         column = INDEXED.get(sort.field, "id")
         order, sign = ("DESC", "<") if sort.descending else ("ASC", ">")
         clauses = [*self._bounds(sort.field, f"c.{column}"), *self._clauses]
+        seen: set[int] = set()  # what is decoded meanwhile may move to a place that is to come
         for known in ("IS NOT NULL", "IS NULL")[: 1 if column == "id" else 2]:
             place: tuple[str, tuple[object, ...]] = (f"c.{column} {known}", ())
             size = FIRST
@@ -187,9 +188,10 @@ class Search:
                     else f"c.id {order}"
                 )
                 rows = self._rows(f"{sql} ORDER BY {by} LIMIT ?", (*values, size))
-                yield from (row[0] for row in rows)
+                yield from (row[0] for row in rows if row[0] not in seen)
                 if len(rows) < size:
                     break
+                seen.update(row[0] for row in rows)
                 id, value = rows[-1]
                 if known == "IS NULL":
                     place = f"c.{column} IS NULL AND c.id {sign} ?", (id,)

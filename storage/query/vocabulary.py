@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from storage.rows import loads
@@ -37,6 +37,11 @@ class Vocabulary:
         return [row[0] for row in found]
 
     @cached_property
+    def sites(self) -> Collection[str]:
+        """The sites of all crawls."""
+        return {row[0] for row in self._db.execute("SELECT DISTINCT site FROM crawls").fetchall()}
+
+    @cached_property
     def measures(self) -> Mapping[str, type]:
         """``FILTER.MEASURE`` -> ``float`` or ``str``, as the oldest and newest pictures have them.
 
@@ -65,9 +70,13 @@ class Vocabulary:
 
     def close_tags(self, name: str) -> list[str]:
         """Tags that begin alike and are spelt most nearly so."""
-        begins = name.replace(" ", "_")[:_ALIKE]
-        found = self._db.execute(
-            "SELECT DISTINCT name FROM tags WHERE name >= ? AND name < ? LIMIT 2000",
-            (begins, begins + "\U0010ffff"),
-        ).fetchall()
-        return difflib.get_close_matches(name, [row[0] for row in found], n=3)
+        plain = name.replace(" ", "_")
+        found: list[str] = []
+        for spelt in dict.fromkeys((plain, plain.lower())):
+            begins = spelt[:_ALIKE]
+            known = self._db.execute(
+                "SELECT DISTINCT name FROM tags WHERE name >= ? AND name < ? LIMIT 2000",
+                (begins, begins + "\U0010ffff"),
+            ).fetchall()
+            found += difflib.get_close_matches(spelt, [row[0] for row in known], n=3)
+        return list(dict.fromkeys(found))[:3]

@@ -60,7 +60,7 @@ async def test_what_a_person_decides_while_works_are_looked_at_is_heeded(
     one = case(catalog, crawl, LARGE)
     steps = 0
 
-    async def do(work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         nonlocal steps
         steps += 1
         result = catalog.write(work)
@@ -167,7 +167,7 @@ async def test_works_a_threshold_releases_are_judged_by_the_filters_after_it(
     assert found is not None
     one = Case.of(found, Rules(own, loose))
 
-    async def do(work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         return catalog.write(work)
 
     await judged(do, [one], lambda db: write(db, [one]))

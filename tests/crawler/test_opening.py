@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -156,18 +157,18 @@ async def test_a_change_of_policy_that_is_cut_short_has_changed_nothing(
 
     written = 0
 
-    async def killed(work: Any) -> Any:
+    async def killed(work: Any, *, alone: bool = False) -> Any:
         nonlocal written
         written += 1
         if written >= at:
             raise Killed
-        return await Writer.do(writer, work)
+        return await Writer.do(writer, work, alone=alone)
 
     monkeypatch.setattr(writer, "do", killed)
     large = {"resolution": {"min_side": 500, "min_pixels": 1}}
     with pytest.raises(Killed):
         await opened(writer, shelf, policy=large)
-    monkeypatch.setattr(writer, "do", lambda work: Writer.do(writer, work))
+    monkeypatch.setattr(writer, "do", partial(Writer.do, writer))
     kept = await writer.do(lambda db: crawls.get(db, first.crawl.id))
     assert kept is not None
     pending = await writer.do(lambda db: tallies.pending_count(db, first.crawl.id))

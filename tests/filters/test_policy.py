@@ -202,3 +202,9 @@ def test_policies_merge_option_by_option_and_allowed_reasons_add_up() -> None:
         "allow": ["a", "b"],
     }
     assert laid_over({}, {}) == {"allow": []}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_that_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(PolicyError, match="min_sharpness is a number"):
+        judge().policy({"quality": {"min_sharpness": value}})

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -27,8 +29,11 @@ from filters.containers import sniff, structure
 from filters.limits import Limits, PictureError
 from filters.picture import Picture
 from storage.errors import BadQuery
-from storage.query.language import compile_query
+from storage.query.language import parse
+from storage.query.sql import compile_query
+from storage.query.vocabulary import Vocabulary
 from storage.rows import dumps
+from storage.schema import migrate
 
 SMALL = Limits(
     max_pixels=1_000_000,
@@ -184,14 +189,26 @@ def _jpeg() -> bytes:
     return sound("JPEG")
 
 
+@lru_cache(maxsize=1)
+def _catalog() -> sqlite3.Connection:
+    """An empty catalog to ask."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    migrate(db)
+    return db
+
+
 def query(data: bytes) -> None:
     """Any words are a query whose every text is a parameter, or a bad query."""
+    db = _catalog()
     try:
-        compiled = compile_query(data.decode("utf-8", "replace").split("\n"))
+        words = parse(data.decode("utf-8", "replace").split("\n"), Vocabulary(db))
+        compiled = compile_query(db, words)
     except BadQuery:
         return
-    assert compiled.where.count("?") == len(compiled.parameters)
-    assert not set(compiled.where + compiled.order) & set("'\";\0")
+    for part in compiled.parts:
+        assert part.clause.sql.count("?") == len(part.clause.values)
+        assert not set(part.clause.sql) & set('";\0')
 
 
 def beside(data: bytes) -> None:

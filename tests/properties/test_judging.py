@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -250,7 +251,7 @@ class World(Catalog):
             other.one_by_one(other.cases(policies))
             return other.all_works() == self.all_works()
 
-    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(self, work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         return self.write(work)
 
     def cases(self, values: Mapping[str, Mapping[str, Any]]) -> list[Case]:
@@ -287,7 +288,8 @@ class World(Catalog):
                 rejudging.follow(db, case.crawl.id, case.rules.policy.to_json())
             return told, waited
 
-        return asyncio.run(judged(self.do, cases, finish, waiting=waiting))
+        with patch.object(moves, "_PIECE", 2):
+            return asyncio.run(judged(self.do, cases, finish, waiting=waiting))
 
 
 @contextmanager

@@ -131,6 +131,27 @@ def test_events_that_do_not_concern_it_are_neither_lag_nor_in_the_way(filled: Ca
     assert (crop(filled).acked_seq, crop(filled).lag) == (6, 0)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (EVERYTHING, EVERYTHING, False),
+        (EVERYTHING, Asked(frozenset({"accepted"}), CRAWL), False),
+        (Asked(frozenset({"accepted"})), Asked(frozenset({"accepted"}), CRAWL), False),
+        (Asked(frozenset({"accepted"})), EVERYTHING, True),
+        (Asked(frozenset({"accepted"})), Asked(frozenset({"accepted", "retagged"})), True),
+        (Asked(crawl=CRAWL), EVERYTHING, True),
+        (Asked(crawl=CRAWL), Asked(crawl="another"), True),
+    ],
+)
+def test_one_that_asks_for_more_than_before_is_told_what_it_does_not_get(
+    filled: Catalog, caplog: pytest.LogCaptureFixture, before: Asked, now: Asked, told: bool
+) -> None:
+    join(filled, before)
+    filled.write(lambda db: consumers.settle(db, "crop", [1]))
+    join(filled, now)
+    assert ("asked for less so far" in caplog.text) == told
+
+
 def test_what_concerns_every_crawl_concerns_the_readers_of_one(filled: Catalog) -> None:
     filled.write(lambda db: stream.append(db, "retracted", sha256="ab"))
     assert [e.seq for e in stream.read(filled.db, 0, asked=Asked(crawl="c2"))] == [5, 6, 7]

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from storage.errors import BadQuery
 from storage.query.fields import ALIASES, FIELDS
-from storage.query.language import MOST_WORDS, Condition, HasTag, Query, Sort, Within, parse
+from storage.query.language import (
+    MOST_WORDS,
+    Condition,
+    HasTag,
+    OneOf,
+    Query,
+    Sort,
+    Within,
+    parse,
+)
 from storage.query.periods import Bound
 from storage.query.sql import compile_query
 from storage.reader import Reader
@@ -27,6 +36,7 @@ class Words:
 
     reasons = ("blurred", "too_small")
     crawls = ("aa11", "aa11.2", "bb22")
+    sites = ("danbooru",)
     measures: Mapping[str, type] = MappingProxyType(
         {
             "quality.sharpness": float,
@@ -198,6 +208,26 @@ TABLE = [
     ("-sharpness<0.5", "12346"),
     ("artist:aoi,ink", "12"),
     ("tag:hat,comic", "12"),
+    ("width!=800", "1346"),
+    ("-width!=800", "25"),
+    ("rating!=g", "23456"),
+    ("width:>=1200", "1"),
+    ("width=<=300", "36"),
+    ("width==800", "25"),
+    ("posted:>2024-02", "2"),
+    ("width=300..800", "235"),
+    ("width!=300..800", "146"),
+    ("posted:2024-01-01T00:00:00Z..2024-02", "5"),
+    ("posted:2024-01-01T00:00:00+00:00", ""),
+    ("bytes>=2MB", "1"),
+    ("filesize>=500kB", "12"),
+    ("mpixels>=1", "12"),
+    ("state:Accepted", "5"),
+    ("reason:TOO_SMALL", "3"),
+    ("rating:G", "1"),
+    ("site:Site", "123456"),
+    ("format:PNG", "123456"),
+    ("ext:jpeg", ""),
     ('"1girl"', "12"),
     ('-"1girl"', "3456"),
     ('tag:"long hair"', "2"),
@@ -257,7 +287,9 @@ def test_a_state_or_rating_that_there_is_not_names_those_there_are(word: str, to
     [
         *("width>=big", "width>=", "width:", "width:..", "width:1..x", "pixels>=1,2", "bytes>=-1"),
         *("rating:", "rating:,", "rating>=g", "artist:", "artist>3", "tag:", "-"),
-        *("sort:", "sort:colour", "sort:-", "state<3"),
+        *("sort:", "sort:colour", "sort:-", "sort>pixels", "sort!=pixels", "state<3"),
+        *("width:1200..1000", "posted:2024-03..2024-01", "width:>=", "width>=>3", "side>=1MB"),
+        *("parent:*", "site:dan*", "id:*"),
         "caf\udce9",
         "x" * 5_000,
     ],
@@ -265,6 +297,31 @@ def test_a_state_or_rating_that_there_is_not_names_those_there_are(word: str, to
 def test_what_cannot_be_understood_is_told(word: str) -> None:
     with pytest.raises(BadQuery):
         read(word)
+
+
+def test_a_work_as_it_is_printed_is_no_field_but_its_site_and_id() -> None:
+    with pytest.raises(BadQuery) as error:
+        read("danbooru:123")
+    assert error.value.hint == "one work is: site:danbooru id:123"
+
+
+def test_a_star_in_quotes_is_itself() -> None:
+    assert read('id:"a*b"') == Query((Condition(OneOf("id", ("a*b",))),))
+
+
+def test_jpeg_is_what_the_catalog_calls_jpg() -> None:
+    assert read("format:JPEG,png") == Query((Condition(OneOf("format", ("jpg", "png"))),))
+
+
+def test_a_size_of_zero_is_a_size_that_nobody_knows(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "ws")
+    unsized = candidate("1", width=0, height=0, bytes=0)
+    catalog.page(catalog.crawl(), unsized, candidate("2", width=1, height=1, bytes=1))
+    catalog.db.close()
+    with Reader(catalog.workspace) as reader:
+        for words in ("width<9", "height<9", "bytes<9", "ratio<9"):
+            assert found(reader, words) == "2"
+        assert found(reader, "sort:width") == "21"
 
 
 def test_a_query_has_an_end() -> None:

@@ -194,7 +194,8 @@ def compared(
         )
 
     some = st.sampled_from(bounds)
-    return st.builds(word, st.sampled_from([*COMPARE]), some) | st.builds(between, some, some)
+    ends = st.tuples(some, some).map(sorted)
+    return st.builds(word, st.sampled_from([*COMPARE]), some) | ends.map(lambda two: between(*two))
 
 
 def dated(sign: str, period: str) -> Word:

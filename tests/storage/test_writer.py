@@ -90,6 +90,39 @@ async def test_a_constraint_costs_only_the_request_that_broke_it(
     assert stored(tmp_path) == [1, 2]
 
 
+async def test_what_is_done_alone_shares_its_transaction_with_nothing_and_keeps_its_turn(
+    writer: Writer, tmp_path: Path
+) -> None:
+    gate, said = threading.Event(), list[str]()
+
+    def slow(db: sqlite3.Connection) -> None:
+        words = ("COMMIT", "ROLLBACK", "SAVEPOINT request")
+        db.set_trace_callback(lambda sql: said.append(sql.split()[0]) if sql in words else None)
+        gate.wait()
+
+    def fails(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO t VALUES (3)")
+        raise ValueError("no")
+
+    first = asyncio.create_task(writer.do(slow))
+    await asyncio.sleep(0.05)
+    rest = [
+        asyncio.create_task(writer.do(insert(1))),
+        asyncio.create_task(writer.do(insert(2), alone=True)),
+        asyncio.create_task(writer.do(fails, alone=True)),
+        asyncio.create_task(writer.do(insert(4))),
+    ]
+    await asyncio.sleep(0.05)
+    gate.set()
+    await first
+    found = await asyncio.gather(*rest, return_exceptions=True)
+    assert found[:2] + found[3:] == [1, 2, 3]
+    assert isinstance(found[2], ValueError)
+    assert stored(tmp_path) == [1, 2, 4]
+    ends = ["COMMIT", "SAVEPOINT", "COMMIT", "COMMIT", "ROLLBACK", "SAVEPOINT", "COMMIT"]
+    assert said == ends
+
+
 async def test_a_cancelled_caller_undoes_nothing(writer: Writer, tmp_path: Path) -> None:
     gate = threading.Event()
     blocking = asyncio.create_task(writer.do(lambda db: gate.wait()))

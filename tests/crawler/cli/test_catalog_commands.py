@@ -93,7 +93,29 @@ def test_query_counts(trawl: Trawl, filled: Path) -> None:
 def test_a_tag_that_no_work_has_is_told(trawl: Trawl, filled: Path) -> None:
     result = trawl("query", "hakurei_reimuu")
     assert result.code == 0
-    assert "no work has the tag hakurei_reimuu; did you mean hakurei_reimu?" in result.err
+    told = "no work has the tag hakurei_reimuu; did you mean hakurei_reimu?"
+    assert told in result.err
+    for words in (["hakurei_reimuu", "--format", "paths"], ["hakurei_reimuu", "--count"]):
+        assert told in trawl("query", *words).err
+    # A slip in what is left out finds more than was asked for.
+    assert told in trawl("query", "-hakurei_reimuu").err
+    assert "no_such_thing" not in trawl("query", "-no_such_thing").err
+
+
+def test_what_sql_gives_is_sound_json_or_told(trawl: Trawl, filled: Path) -> None:
+    def ask(sql: str, form: str) -> tuple[int, str]:
+        result = trawl("query", "--sql", sql, "--format", form)
+        return result.code, result.out + result.err
+
+    def refuse(text: str) -> None:
+        raise AssertionError(text)
+
+    code, text = ask("SELECT 1e999 AS much", "ndjson")
+    assert (code, json.loads(text, parse_constant=refuse)) == (0, {"much": "inf"})
+    code, text = ask("SELECT 1 AS a, 2 AS a", "json")
+    assert code == 2
+    assert "two columns are called 'a'" in text
+    assert ask("SELECT '../../x' AS sha256, 'jpg' AS format", "paths") == (0, "")
 
 
 SQL = "SELECT site, site_id, sha256, format FROM accepted ORDER BY position"

@@ -198,7 +198,10 @@ def test_no_more_lines_than_may_wait_for_an_answer(catalog: Catalog, talk: Any) 
     assert (out, reader.process.returncode) == ("", 0)
 
 
-@pytest.mark.parametrize("answer", ["1000", "done", "nack", "nack 1 soon", "nack 1 -1", "1 2", "²"])
+@pytest.mark.parametrize(
+    "answer",
+    ["1000", "done", "nack", "nack 1 soon", "nack 1 -1", "1 2", "²", "9" * 5_000],
+)
 def test_what_is_no_answer_is_told_and_changes_nothing(
     trawl: Trawl, catalog: Catalog, talk: Any, answer: str
 ) -> None:
