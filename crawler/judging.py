@@ -49,19 +49,28 @@ class Judged:
     """Whether the site was asked for less than the policy wants: the next run lists it."""
     goes_on: bool
     """Whether the crawl had finished and has something to do again."""
+    accepted: tuple[int, int]
+    """Works accepted before and after."""
 
     @property
     def changed(self) -> int:
         """Works whose state or reason changes."""
         return sum(move.count for move in self.moves)
 
+    @property
+    def met(self) -> bool:
+        """Whether its target is met afterwards."""
+        return self.crawl.want is not None and self.accepted[1] >= self.crawl.want
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What judging again changes, crawl by crawl; with the action where it was done."""
+    """What judging again changes, crawl by crawl."""
 
     crawls: tuple[Judged, ...]
+    applied: bool = False
     action: int | None = None
+    """What can be undone; None where the policies were these already."""
 
 
 async def preview(
@@ -107,10 +116,13 @@ async def apply(
 
         def finish(db: sqlite3.Connection) -> Outcome:
             told = _told(db, cases)
+            if not any(case.crawl.policy != case.rules.policy.to_json() for case in cases):
+                _write(db, cases, told)  # what was left to be judged, by the policy there was
+                return Outcome(told, applied=True)
             before = {case.crawl.id: _kept(db, case.crawl) for case in cases}
             action = actions.record(db, KIND, _about(over, crawl, told), {"crawls": before})
             _write(db, cases, told)
-            return Outcome(told, action)
+            return Outcome(told, applied=True, action=action)
 
         return await judged(writer.do, cases, finish, progress=progress)
 
@@ -137,7 +149,7 @@ async def undo_judge(path: Path, action: Action, *, progress: Progress = quiet) 
                 if case.crawl.updated_at == was["updated_at"]:  # nobody has run it since
                     rejudging.return_to(db, case.crawl.id, was["state"], was["note"])
             actions.mark_undone(db, action.id)
-            return Outcome(told, action.id)
+            return Outcome(told, applied=True, action=action.id)
 
         return await judged(writer.do, cases, finish, waiting=waiting, progress=progress)
 
@@ -210,10 +222,13 @@ def _judged(db: sqlite3.Connection, case: Case, found: Sequence[Tally], fetch: F
     taken = sum(one.count for one in found if one.state == "accepted")
     lost = sum(one.count for one in found if one.before == "accepted")
     # A crawl that had finished has its target to meet again, or works to fetch or to list.
-    short = crawl.want is None or tallies.accepted_count(db, crawl.id) + taken - lost < crawl.want
+    before = tallies.accepted_count(db, crawl.id)
+    after = before + taken - lost
+    short = crawl.want is None or after < crawl.want
     missing = lost > taken and crawl.want is not None
     goes_on = short and bool(missing or fetch.files or case.unlisted)
-    return Judged(crawl, tuple(found), fetch, case.unlisted, goes_on and crawl.state == "finished")
+    goes_on = goes_on and crawl.state == "finished"
+    return Judged(crawl, tuple(found), fetch, case.unlisted, goes_on, (before, after))
 
 
 def _about(

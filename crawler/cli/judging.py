@@ -41,7 +41,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     return {
         "v": 1,
         "type": "judge",
-        "applied": outcome.action is not None,
+        "applied": outcome.applied,
         "action": outcome.action,
         "crawls": [
             {
@@ -53,6 +53,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
                 "fetch": plain(one.fetch),
                 "unlisted": one.unlisted,
                 "goes_on": one.goes_on,
+                "accepted": {"before": one.accepted[0], "after": one.accepted[1]},
             }
             for one in outcome.crawls
         ],
@@ -61,13 +62,15 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 def text(outcome: Outcome) -> str:
     """What was found, for a person."""
-    done = outcome.action is not None
+    done = outcome.applied
     lines: list[str] = []
     for one in outcome.crawls:
         lines += [*_crawl(one, done), ""]
     changed = sum(one.changed for one in outcome.crawls)
-    if done:
-        lines.append(f"{changed} works changed; take it back with: trawl undo")
+    if done and outcome.action is None:
+        lines.append("the thresholds were these already")
+    elif done:
+        lines.append(f"{_works(changed)} changed; take it back with: trawl undo")
         lines += [
             f"go on with: trawl resume {one.crawl.id}" for one in outcome.crawls if one.goes_on
         ]
@@ -78,6 +81,10 @@ def text(outcome: Outcome) -> str:
     else:
         lines.append("nothing would change")
     return "\n".join(lines)
+
+
+def _works(count: int) -> str:
+    return "1 work" if count == 1 else f"{count or 'no'} works"
 
 
 def _crawl(one: Judged, done: bool) -> Iterator[str]:
@@ -100,16 +107,16 @@ def _crawl(one: Judged, done: bool) -> Iterator[str]:
         ]
         headings = ["from", "reason", "", "to", "for", "count", "example"]
         yield table(headings, rows, right="count")
+        want = f" of {one.crawl.want} wanted" if one.crawl.want is not None else ""
+        yield f"accepted: {one.accepted[0]} → {one.accepted[1]}{want}"
     if files := one.fetch.files:
         unsized = f" and {one.fetch.unsized} of unknown size" if one.fetch.unsized else ""
         have = "have" if done else "would have"
         known = size(one.fetch.bytes)
-        yield f"{files} files {have} to be fetched again: {known} as claimed{unsized}"
+        yield f"{files} files {have} to be fetched: {known} as claimed{unsized}"
     if one.unlisted:
-        yield (
-            "the site was asked for less than this: works may exist that were not listed;"
-            " the next run lists them"
-        )
+        then = "none is needed, for its target is met" if one.met else "the next run lists them"
+        yield f"the site was asked for less than this: works may exist that were not listed; {then}"
 
 
 @contextmanager

@@ -14,13 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import click
+
 import crawler
 from crawler import plugins
 from crawler.cli.output import printable
+from crawler.cli.queried import unknown_tags
 from crawler.cli.signals import interruptible
 from crawler.errors import NotFound, UsageError
 from crawler.exporting import export
 from crawler.settings import load
+from storage.reader import Reader
 from storage.records import AcceptedImage, ExportReport
 from storage.workspace import CATALOG, require_catalog
 
@@ -51,6 +55,9 @@ async def draw(
     """
     require_catalog(workspace)
     settings = load(workspace, trust_workspace=trust_workspace)
+    with Reader(workspace) as reader:
+        for line in unknown_tags(reader, words):
+            click.echo(line, err=True)
     async with crawler.open(workspace, settings=settings) as ws:
         with interruptible(f"stopped while {out} was drawn", "the same command draws it"):
             images = ws.images(words, limit=limit)
@@ -81,7 +88,8 @@ def open_pictures(workspace: Path, images: Iterable[AcceptedImage]) -> Path:
     if not files:
         raise NotFound(
             "no work that matches has a file to open",
-            hint="works rejected by what their site says of them are never downloaded",
+            hint="works that were rejected by what their site says, or whose turn has not come, are"
+            " not downloaded",
         )
     file = files[0].path
     if len(files) > 1 or file is None:

@@ -67,6 +67,8 @@ def command(
         print_table(raw_sql.select(path, sql, limit=limit), form, path, nul=nul)
         return
     with Reader(path) as reader:
+        for line in unknown_tags(reader, words):
+            click.echo(line, err=True)
         if as_open:
             from crawler.cli.looking import open_pictures
 
@@ -78,8 +80,6 @@ def command(
             print_images(reader.query(words, sort=sort, limit=limit), form, nul=nul)
         else:
             _print_first(reader, words, sort, limit)
-        for line in unknown_tags(reader, words):
-            click.echo(line, err=True)
 
 
 def _print_first(

@@ -58,6 +58,7 @@ def _shown(live: bool) -> Iterator[Show]:
     with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as screen:
 
         def draw(text: str) -> None:
+            text += "\n\nit is looked at again and again; Ctrl-C leaves"
             screen.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield draw

@@ -232,7 +232,8 @@ def _nothing_to_draw(works: int) -> NothingToDraw:
         return NothingToDraw("there are no works to draw", hint="ask for others, in other words")
     return NothingToDraw(
         f"none of the {works} works has a file to draw",
-        hint="works that were rejected by what their site says of them are never downloaded",
+        hint="works that were rejected by what their site says, or whose turn has not come, are"
+        " not downloaded",
     )
 
 

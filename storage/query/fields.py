@@ -89,3 +89,17 @@ INDEXED: Mapping[str, str] = MappingProxyType(
 """Field -> the column of candidates that it is, which has an index of its own."""
 OF_WORKS = frozenset({"state", "reason", "crawl", "position"})
 """Fields of a work in one crawl; the others are of the candidate, whoever met it."""
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "order": "the order is sort:score, or with the largest first sort:-score",
+        "limit": "how many is told beside the query: --limit 3",
+        "md5": "a file is found by sha256:, or by `trawl show FILE`",
+        "source": "where a work is from is site:",
+        "set": "what a crawl gathered is crawl:ID state:accepted",
+        "age": "when a work was posted is posted>=2024-06, when it was met added>=2024-06",
+        "tagcount": "how many tags a work has is not kept",
+        "gentags": "how many tags a work has is not kept",
+        "caption": "captions cannot be searched",
+    }
+)
+"""Words of boorus and of other places -> how it is asked here."""

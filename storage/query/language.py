@@ -19,6 +19,7 @@ from storage.query.fields import (
     ALIASES,
     CATEGORIES,
     DATES,
+    ELSEWHERE,
     FIELDS,
     FORMATS,
     IN_SMALL_LETTERS,
@@ -192,10 +193,9 @@ def _is_a_tag(match: re.Match[str], field: str, word: str, known: Known) -> bool
         return False
     if known.is_tag(word) or known.is_tag(word.removeprefix("-")):
         return True
-    operator, value = match[3], match[4]
+    value = match[4]
     close = difflib.get_close_matches(field, _names(known), n=1, cutoff=0.7)
-    plain = "." not in field and (operator != ":" or not value or not value[0].isalnum())
-    return plain and not close
+    return not ("." in field or value[:1].isalnum() or close)
 
 
 def _names(known: Known) -> list[str]:
@@ -238,7 +238,9 @@ def _require_colon(field: str, operator: str) -> None:
 
 def _unknown(field: str, value: str, known: Known) -> BadQuery:
     close = difflib.get_close_matches(field, _names(known), n=3)
-    if field in known.sites:
+    if field in ELSEWHERE:
+        hint = ELSEWHERE[field]
+    elif field in known.sites:
         hint = f"one work is: site:{field} id:{value}"
     elif close:
         hint = f"did you mean {', '.join(close)}?"

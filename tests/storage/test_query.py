@@ -251,6 +251,10 @@ def test_a_whole_crawl_id_is_that_crawl_and_no_later_one(reader: Reader) -> None
 @pytest.mark.parametrize(
     ("word", "told"),
     [
+        ("order:score", "sort:-score"),
+        ("age<30d", "added>=2024-06"),
+        ("limit:3", "--limit 3"),
+        ("colour_depth>5", "fields: "),
         ("widht>=3", "width"),
         ("witdh:3", "width"),
         ("ratings:g", "rating"),

@@ -124,7 +124,7 @@ def test_it_says_what_must_be_fetched_again(trawl: Trawl, filled: Path) -> None:
     assert crawl["fetch"]["unsized"] == 0
     (move,) = crawl["moves"]
     assert (move["reason_before"], move["state"], move["count"]) == ("too_small", "pending", 2)
-    assert "2 files have to be fetched again" in trawl("judge", "--min-side", 44, "--apply").out
+    assert "2 files have to be fetched" in trawl("judge", "--min-side", 44, "--apply").out
     assert trawl("resume").code == 0
     assert sorted(states(filled).values()) == ["accepted"] * 4 + ["rejected:too_small"]
 
@@ -178,7 +178,7 @@ def test_only_the_crawl_that_is_named_is_judged(trawl: Trawl, filled: Path, tmp_
     trawl("crawl", "folder", tmp_path / "other", *LOOSE, "-q")
     ((crawl,),) = rows(filled, "SELECT id FROM crawls WHERE query LIKE '%other'")
     told = trawl("judge", "--crawl", crawl[:6], "--min-side", 100, "--apply")
-    assert "1 works changed" in told.out
+    assert "1 work changed" in told.out
     assert states(filled)["c"] == "accepted"
     assert states(filled)["f"] == "rejected:too_small"
     assert trawl("judge", "--crawl", "nowhere").code == 2
@@ -253,3 +253,10 @@ def test_killed_while_it_is_done_nothing_has_changed(
     assert trawl("judge", "--min-side", 50, "--apply").code == 0
     assert list(states(filled).values()).count("rejected:too_small") == 3
     assert rows(filled, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'") == triggers
+
+
+def test_thresholds_that_are_these_already_are_no_action(trawl: Trawl, filled: Path) -> None:
+    assert "accepted: " in trawl("judge", "--min-side", 45, "--apply").out
+    again = trawl("judge", "--min-side", 45, "--apply")
+    assert "the thresholds were these already" in again.out
+    assert rows(filled, "SELECT count(*) FROM actions") == [(1,)]
