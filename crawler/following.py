@@ -52,8 +52,9 @@ async def keep_folder(
     """Bring ``out`` to what the set is now, and with ``follow`` keep it so, until cancelled.
 
     ``consumer`` is who remembers how far it is; a folder that is new gets everything, whatever the
-    consumer has read before. ``done`` is counted up as things happen. Raises FolderNotOurs,
-    ConsumerBusy, NoSpace and what :class:`crawler.streaming.Feed` raises.
+    consumer has read before. What a tool took away is written again only where the consumer was
+    rewound or forgotten, so that its events come again. ``done`` is counted up as things happen.
+    Raises FolderNotOurs, ConsumerBusy, NoSpace and what :class:`crawler.streaming.Feed` raises.
     """
     done = done or Followed()
     face = plugins.load(plugins.FACES, FOLDER)
@@ -68,12 +69,17 @@ async def keep_folder(
             if folder.fresh:
                 await feed.rewind()
                 folder.begun()
+            await asyncio.to_thread(folder.tidy)
+            # What its consumer was done with before a kill is no less given.
+            folder.reach(feed.seq)
             while events := await feed.take(BATCH):
                 report = await asyncio.to_thread(
                     partial(_step, ws.path, folder, events, out, crawl)
                 )
                 done.add(report)
                 await asyncio.gather(*(event.ack() for event in events))
+                # Only now: after a kill before it they come again though nobody asked for it.
+                await asyncio.to_thread(folder.reach, max(event.event.seq for event in events))
     return done
 
 
@@ -87,7 +93,9 @@ def _step(
             for event in events
             for sha256 in _about(event)
         }
-    change = folder.change(wanted)
+    reached = folder.reached
+    again = {s for event in events if event.event.seq <= reached for s in _about(event)}
+    change = folder.change(wanted, again)
     images = [image for image in wanted.values() if image is not None]
     return export(workspace / CATALOG, change, images, out)
 

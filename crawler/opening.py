@@ -76,11 +76,15 @@ async def open_crawl(request: Request, writer: Writer, http: Http) -> Opened:
 async def _reopen(request: Request, writer: Writer, crawl: Crawl, predicate: Predicate) -> Opened:
     policy = request.rules.policy.to_json()
     changed = crawl.policy != policy
-    await writer.do(
-        lambda db: works.reopen(db, crawl.id, PASSING | BY_POLICY if changed else PASSING)
-    )
     if not changed:
-        return await writer.do(lambda db: _go_on(db, request, crawl, predicate))
+
+        def go_on(db: sqlite3.Connection) -> Opened:
+            if not _met(db, request, crawl):  # else nobody tries them, and why is forgotten
+                works.reopen(db, crawl.id, PASSING)
+            return _go_on(db, request, crawl, predicate)
+
+        return await writer.do(go_on)
+    await writer.do(lambda db: works.reopen(db, crawl.id, PASSING | BY_POLICY))
     case = Case.of(crawl, request.rules)
 
     def finish(db: sqlite3.Connection) -> Opened:
@@ -92,11 +96,10 @@ async def _reopen(request: Request, writer: Writer, crawl: Crawl, predicate: Pre
 
 def _go_on(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Predicate) -> Opened:
     relist = wider(predicate, crawl.predicate)
-    met = request.want is not None and tallies.accepted_count(db, crawl.id) >= request.want
     if relist:
         parts = request.adapter.partitions(crawl.resolved, predicate)
         crawls.set_walks(db, crawl.id, [(part.name, part.listing) for part in parts])
-    elif crawl.state == "finished" and not met:
+    elif crawl.state == "finished" and not _met(db, request, crawl):
         for walk in crawls.walks(db, crawl.id):
             crawls.set_exhausted(db, crawl.id, walk.partition, False)
     crawls.update(
@@ -108,6 +111,10 @@ def _go_on(db: sqlite3.Connection, request: Request, crawl: Crawl, predicate: Pr
         want=request.want,
     )
     return _opened(db, crawl)
+
+
+def _met(db: sqlite3.Connection, request: Request, crawl: Crawl) -> bool:
+    return request.want is not None and tallies.accepted_count(db, crawl.id) >= request.want
 
 
 def _opened(db: sqlite3.Connection, crawl: Crawl) -> Opened:

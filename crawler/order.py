@@ -44,6 +44,8 @@ class Frontier:
     """Works known to be duplicates of an accepted one: they cost nothing and fill no place."""
     _asked: list[tuple[int, Work]] = field(default_factory=list)
     """Works that a person wants, whether the target is met or not."""
+    _wanted: set[int] = field(default_factory=set)
+    """Positions of works that a person wants, until they have their verdict."""
     _held: dict[str, deque[Work]] = field(default_factory=dict)
     """Host -> works that wait for room there; each fills its place of ``want`` meanwhile."""
     _at: Counter[str] = field(default_factory=Counter)
@@ -64,16 +66,22 @@ class Frontier:
                 heapq.heappush(self._ready, (work.position, work))
 
     def ask(self, works: Iterable[Work]) -> None:
-        """Take works that a person accepted: they need no place in the target."""
-        for work in works:
-            if work.position in self._here:
-                kept = [one for one in self._ready if one[0] != work.position]
-                if len(kept) == len(self._ready):
-                    continue  # on its way, or it waits for another one
-                heapq.heapify(kept)
-                self._ready = kept
-            self._here.add(work.position)
-            heapq.heappush(self._asked, (work.position, work))
+        """Take works that a person accepted or wants tried again: they need no place in the target.
+
+        What is on its way, or waits for a twin that is, is left there.
+        """
+        asked = {work.position: work for work in works}
+        waiting = {position for position, _ in self._ready}
+        waiting.update(twin.position for twins in self._following.values() for twin in twins)
+        new = [one for one in asked if one not in self._here or one in waiting]
+        self._ready = [one for one in self._ready if one[0] not in asked]
+        heapq.heapify(self._ready)
+        for leader, twins in self._following.items():
+            self._following[leader] = [twin for twin in twins if twin.position not in asked]
+        self._here |= asked.keys()
+        self._wanted |= asked.keys()
+        for position in new:
+            heapq.heappush(self._asked, (position, asked[position]))
 
     def all_loaded(self) -> None:
         """The catalog holds nothing more: what is pending is what is here."""
@@ -121,8 +129,9 @@ class Frontier:
 
     def returned(self, work: Work) -> None:
         """A free work is no duplicate after all (its twin turned out to be another picture)."""
+        take = self.ask if work.position in self._wanted else self.add
         self.landed(work, accepted=False)
-        self.add((work,))
+        take((work,))
 
     def landed(self, work: Work, *, accepted: bool) -> None:
         """A work was settled (or given back); its parked twins go on."""
@@ -130,13 +139,19 @@ class Frontier:
         self._at -= Counter((host_of(work.candidate),))
         self._here.discard(work.position)
         self._gratis.discard(work.position)
+        self._wanted.discard(work.position)
         for key in identities(work.candidate):
             if self._identities.get(key) == work.position:
                 del self._identities[key]
         twins = sorted(self._parked.pop(work.position, ()), key=lambda twin: twin.position)
         if accepted:
             self._free += twins
-        elif twins:
+            return
+        for twin in twins:
+            if twin.position in self._wanted:
+                heapq.heappush(self._asked, (twin.position, twin))
+        twins = [twin for twin in twins if twin.position not in self._wanted]
+        if twins:
             # The first takes the place that is free now. The others stay with it: left among the
             # rest, they could be without a verdict when the target is met.
             heapq.heappush(self._ready, (twins[0].position, twins[0]))

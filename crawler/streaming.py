@@ -159,6 +159,18 @@ class Feed:
         self._follow, self._finishing = False, True
         self._freed.set()
 
+    @property
+    def seq(self) -> int:
+        """The event after which it goes on."""
+        return self._seq
+
+    def later(self) -> list[Retry]:
+        """The events that failed and are not due yet, the first due first."""
+        if self._consumer is None:
+            return []
+        now = time.time()
+        return [r for r in consumers.retries(self._reader.db, self._consumer) if r.due_at > now]
+
     # -- handing out
 
     async def take(self, limit: int = 1) -> list[StreamEvent]:
@@ -167,6 +179,8 @@ class Feed:
         Waits while too many are unanswered, and when following for what comes.
         """
         while True:
+            # Answers are taken and committed meanwhile, also where there is much at hand.
+            await asyncio.sleep(0)
             await self._room()
             if len(self._inflight) >= self._bound:
                 return []

@@ -2,14 +2,15 @@
 
 An accepted picture appears by one rename, and its caption is there before it; one that is withdrawn
 goes before its caption does. Each is given once: what a tool takes away or changes stays as the
-tool left it. Names are those of the exports; the first to come has the short one and keeps it.
+tool left it, and only who has the events come again has what is missing written again. Names
+are those of the exports; the first to come has the short one and keeps it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,9 +91,50 @@ class Folder:
         """Whoever gives to it has begun with the first event."""
         self.memory.begin()
 
-    def change(self, wanted: Mapping[str, AcceptedImage | None]) -> Change:
-        """What brings these pictures, by sha256, to what they are now (None: in no set)."""
-        return Change(self, wanted)
+    @property
+    def reached(self) -> int:
+        """The last event it was given and that was acknowledged; what comes again may be healed."""
+        return self.memory.reached()
+
+    def reach(self, seq: int) -> None:
+        """Events up to this one are acknowledged. Raises NoSpace."""
+        with disk.full_disk():
+            self.memory.reach(seq)
+
+    def tidy(self) -> None:
+        """Remove the captions of pictures that somebody took away, but for edited ones."""
+        with disk.full_disk():
+            for given in self.memory.all_given():
+                if given.file is not None and not _exists(self.out / given.file):
+                    self.remove_caption(given)
+            self.sync()
+
+    def remove_caption(self, given: Given) -> None:
+        """Remove a caption that nobody has edited."""
+        caption = self.out / (given.stem + CAPTION_SUFFIX)
+        if not edits.is_edited(disk.content(caption), (given.caption,)):
+            self.remove(caption)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file where it is there."""
+        if _exists(path):
+            path.unlink()
+            self.place.dirty.add(path.parent)
+
+    def sync(self) -> None:
+        """Have what was changed survive a power cut."""
+        if self.place.dirty:
+            self.place.dirty.clear()
+            fsync_dir(self.out)
+
+    def change(
+        self, wanted: Mapping[str, AcceptedImage | None], again: Collection[str] = ()
+    ) -> Change:
+        """What brings these pictures, by sha256, to what they are now (None: in no set).
+
+        Those of ``again`` are written again where they or their captions are missing.
+        """
+        return Change(self, wanted, again)
 
 
 class Change:
@@ -101,7 +143,12 @@ class Change:
     Repeating it does nothing more, so that a kill costs nothing: the same events come again.
     """
 
-    def __init__(self, folder: Folder, wanted: Mapping[str, AcceptedImage | None]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        wanted: Mapping[str, AcceptedImage | None],
+        again: Collection[str] = (),
+    ) -> None:
         self._folder = folder
         self._memory = folder.memory
         self._wanted = wanted
@@ -109,7 +156,9 @@ class Change:
         self._known = {sha256: given for sha256, given in known.items() if given is not None}
         gone = {sha256 for sha256, image in wanted.items() if image is None}
         self._gone = [given for sha256, given in self._known.items() if sha256 in gone]
+        self._again = frozenset(again)
         self._begun = dict(self._begin())
+        self._restored = dict(self._restore())
 
     def _begin(self) -> Iterator[tuple[str, Given]]:
         """The pictures that are to be made, each with its name."""
@@ -130,24 +179,36 @@ class Change:
             chosen.add(stem)
             yield sha256, Given(sha256, stem, None, edits.fingerprint(self._caption(image)))
 
+    def _restore(self) -> Iterator[tuple[str, Given]]:
+        """The pictures that were taken away and are to be there again, under their names.
+
+        They are kept as given all the while: after a kill they are missing still.
+        """
+        for sha256 in self._again & self._known.keys():
+            image, known = self._wanted.get(sha256), self._known[sha256]
+            if image is None or known.file is None or _exists(self._folder.out / known.file):
+                continue
+            yield sha256, Given(sha256, known.stem, None, edits.fingerprint(self._caption(image)))
+
     def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterable[tuple[str, Path]]:
         """(sha256 of a picture, file that may come to show it or tell of it, or that goes)."""
-        for sha256, given in (*self._begun.items(), *((g.sha256, g) for g in self._gone)):
+        for given in (*self._begun.values(), *self._restored.values(), *self._gone):
             for file in possible_files(given.stem):
-                yield sha256, out / file
-            yield sha256, disk.temp_beside(out / (given.stem + CAPTION_SUFFIX))
+                yield given.sha256, out / file
+            yield given.sha256, disk.temp_beside(out / (given.stem + CAPTION_SUFFIX))
 
     def write(self, images: Sequence[AcceptedImage], out: Path) -> ExportReport:
         """Take away, then give. Raises NoSpace."""
         skipped: Counter[str] = Counter()
+        new = self._begun | self._restored
         with disk.full_disk():
             for given in self._gone:
                 self._take_away(given)
-            self._sync()
+            self._folder.sync()
             self._memory.write(self._begun.values(), [given.sha256 for given in self._gone])
             made: list[Given] = []
             for image in images:
-                begun = self._begun.get(image.sha256 or "")
+                begun = new.get(image.sha256 or "")
                 if begun is None:
                     made += self._captioned_anew(image)
                     continue
@@ -156,12 +217,12 @@ class Change:
                 except UnreadablePicture as error:
                     log.warning("%s:%s is left out: %s", image.site, image.site_id, error)
                     skipped[error.reason] += 1
-            self._sync()
+            self._folder.sync()
             useless = self._begun.keys() - {given.sha256 for given in made}
             self._memory.write(made, useless)
         return ExportReport(
-            written=sum(given.sha256 in self._begun for given in made),
-            unchanged=len(images) - len(self._begun),
+            written=sum(given.sha256 in new for given in made),
+            unchanged=len(images) - len(new),
             removed=len(self._gone),
             skipped=dict(skipped),
             folder=out,
@@ -176,53 +237,54 @@ class Change:
         if image.path is None:
             raise UnreadablePicture("no_bytes", "its file was not kept")
         prepared = prepare.prepare(image.path)
-        place.bytes(given.stem + CAPTION_SUFFIX, self._caption(image))
+        words = given.caption
+        if (edited := self._edited(given)) is None:
+            place.bytes(given.stem + CAPTION_SUFFIX, self._caption(image))
+        else:
+            words = edited
         file = given.stem + prepared.suffix
         if prepared.data is None:
             place.original(image.path, file)
         else:
             place.bytes(file, prepared.data)
-        return Given(given.sha256, given.stem, file, given.caption)
+        return Given(given.sha256, given.stem, file, words)
+
+    def _edited(self, given: Given) -> str | None:
+        """What we wrote where somebody wrote another caption for a picture that comes again."""
+        known = self._restored.get(given.sha256) and self._known[given.sha256].caption
+        present = disk.content(self._folder.out / (given.stem + CAPTION_SUFFIX))
+        return known if known and edits.is_edited(present, (known, given.caption)) else None
 
     def _take_away(self, given: Given) -> None:
         """Remove a picture and then its caption, unless somebody has written another."""
         out = self._folder.out
-        caption = out / (given.stem + CAPTION_SUFFIX)
         for file in possible_files(given.stem) if given.file is None else (given.file,):
-            if file != caption.name:
-                self._remove(out / file)
-        if not edits.is_edited(disk.content(caption), (given.caption,)):
-            self._remove(caption)
-
-    def _remove(self, path: Path) -> None:
-        if _exists(path):
-            path.unlink()
-            self._folder.place.dirty.add(path.parent)
+            if file != given.stem + CAPTION_SUFFIX:
+                self._folder.remove(out / file)
+        self._folder.remove_caption(given)
 
     def _captioned_anew(self, image: AcceptedImage) -> Iterator[Given]:
         """Write the caption of a picture that is there where it has other words now.
 
-        Where the tool took picture or caption away, or somebody wrote a caption, nothing is done.
+        Where the tool took picture or caption away, or somebody wrote a caption, nothing is done;
+        but one that comes again has a caption again.
         """
         known = self._known[image.sha256 or ""]
         caption = self._caption(image)
         file = known.stem + CAPTION_SUFFIX
-        present = disk.content(self._folder.out / file)
+        path = self._folder.out / file
+        present = disk.content(path)
         fingerprint = edits.fingerprint(caption)
+        missing = known.sha256 in self._again and not _exists(path)
         theirs = not present or edits.is_edited(present, (known.caption,))
         there = known.file is not None and _exists(self._folder.out / known.file)
-        if fingerprint == known.caption or theirs or not there:
+        if not there or (not missing and (fingerprint == known.caption or theirs)):
             return
         self._folder.place.bytes(file, caption)
         yield Given(known.sha256, known.stem, known.file, fingerprint)
 
     def _caption(self, image: AcceptedImage) -> bytes:
         return disk.encoded(self._folder.captioner.caption(image))
-
-    def _sync(self) -> None:
-        if self._folder.place.dirty:
-            self._folder.place.dirty.clear()
-            fsync_dir(self._folder.out)
 
 
 def _shown(out: Path, made: Iterable[Given]) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""What a watched folder remembers: which pictures it was given, so that each is given once.
+"""What a watched folder remembers: what it was given and how far, so that each is given once.
 
 A small database in the folder itself (``.trawl-folder.db``), for pictures come one by one and there
 may be very many. A row is committed before the first file of its picture is made.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from storage.database import opened
 MEMORY = ".trawl-folder.db"
 _OURS = 0x7472_6C66
 """``PRAGMA application_id`` of such a database: "trlf"."""
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = (
-    "CREATE TABLE about(consumer TEXT NOT NULL, begun INTEGER NOT NULL) STRICT",
+    "CREATE TABLE about(consumer TEXT NOT NULL, begun INTEGER NOT NULL,"
+    " reached INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE TABLE pictures(sha256 TEXT PRIMARY KEY, stem TEXT NOT NULL UNIQUE, file TEXT,"
     " caption TEXT NOT NULL) STRICT",
     f"PRAGMA application_id={_OURS}",
@@ -63,7 +64,8 @@ class Memory:
             self._db.close()
             raise FolderNotOurs(
                 f"{out} is the folder of the consumer {found and found[0]!r}",
-                hint="follow it as that consumer, or choose a new folder",
+                hint="follow it as that consumer (`trawl consumers rewind NAME --to-start` has it"
+                " filled again), or choose a new folder",
             )
 
     def fresh(self) -> bool:
@@ -74,6 +76,14 @@ class Memory:
         """Note that whoever gives has begun with the first event."""
         self._db.execute("UPDATE about SET begun = 1")
 
+    def reached(self) -> int:
+        """The last event that it was given, ever: what comes again up to it was asked for again."""
+        return int(self._db.execute("SELECT reached FROM about").fetchone()[0])
+
+    def reach(self, seq: int) -> None:
+        """Note that everything up to an event was given, and acknowledged."""
+        self._db.execute("UPDATE about SET reached = ?1 WHERE reached < ?1", (seq,))
+
     def close(self) -> None:
         self._db.close()
 
@@ -81,6 +91,11 @@ class Memory:
         """What is known of a picture."""
         row = self._db.execute("SELECT * FROM pictures WHERE sha256 = ?", (sha256,)).fetchone()
         return Given(*row) if row else None
+
+    def all_given(self) -> Iterator[Given]:
+        """All that is in place, as far as we know. Nothing may be written meanwhile."""
+        rows = self._db.execute("SELECT * FROM pictures WHERE file IS NOT NULL")
+        return (Given(*row) for row in rows)
 
     def has_stem(self, stem: str) -> bool:
         """Whether a picture is called so."""
@@ -128,9 +143,18 @@ def _ready(db: sqlite3.Connection, consumer: str) -> None:
         db.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
             db.execute(statement)
-        db.execute("INSERT INTO about VALUES (?, 0)", (consumer,))
+        db.execute("INSERT INTO about(consumer, begun) VALUES (?, 0)", (consumer,))
         db.execute("COMMIT")
-    kind = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if (kind, version) != (_OURS, _VERSION):
+    if _is(db) == (_OURS, 1):
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ALTER TABLE about ADD COLUMN reached INTEGER NOT NULL DEFAULT 0")
+        db.execute("PRAGMA user_version=2")
+        db.execute("COMMIT")
+    if _is(db) != (_OURS, _VERSION):
         raise sqlite3.DatabaseError("it was not written by this version of trawl")
+
+
+def _is(db: sqlite3.Connection) -> tuple[int, int]:
+    """Whose database it is, and its version."""
+    kind = db.execute("PRAGMA application_id").fetchone()[0]
+    return kind, db.execute("PRAGMA user_version").fetchone()[0]

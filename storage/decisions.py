@@ -54,6 +54,8 @@ class Decided:
     """Works that were named and of which the same was said before."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(work, why nothing can be done with it), the end of a sentence."""
+    twins: list[tuple[str, str]] = field(default_factory=list)
+    """(work that was accepted, the work by which its picture is in the set)."""
     unknown: list[tuple[str, str]] = field(default_factory=list)
     """(what was written, why it names no work)."""
     waiting: Counter[str] = field(default_factory=Counter)
@@ -97,6 +99,7 @@ def decide(
     subjects = {subject: None for subject in subjects if _is_known(db, subject)}
     if not subjects:
         done.waiting = _waiting(db, chosen)
+        done.twins = _twins(db, chosen)
         return done
     done.decided = len(chosen)
     about: dict[str, Json] = {"works": len(chosen), "examples": [*chosen.values()][:EXAMPLES]}
@@ -108,6 +111,7 @@ def decide(
     touched = _touched(db, subjects)
     done.moves = _follow(db, touched, rule_of)
     done.waiting = _waiting(db, touched)
+    done.twins = _twins(db, chosen)
     done.action = actions.last(db)
     return done
 
@@ -324,3 +328,17 @@ def _waiting(db: sqlite3.Connection, candidates: Iterable[int]) -> Counter[str]:
     wanted = set(candidates)
     crawls = {w["crawl_id"] for one in wanted for w in _works(db, one) if w["state"] == "pending"}
     return Counter({one: len(wanted & set(awaited(db, one))) for one in sorted(crawls)})
+
+
+def _twins(db: sqlite3.Connection, chosen: Mapping[int, str]) -> list[tuple[str, str]]:
+    """Of these works, those that are duplicates, each with the work that stands for it."""
+    rows = [
+        (name, row["name"])
+        for one, name in chosen.items()
+        for row in db.execute(
+            "SELECT d.site || ':' || d.site_id AS name FROM works w JOIN candidates d"
+            " ON d.id = w.duplicate_of WHERE w.candidate_id = ? AND w.state = 'duplicate'",
+            (one,),
+        ).fetchall()
+    ]
+    return list(dict.fromkeys(rows))

@@ -21,6 +21,7 @@ from storage.reasons import STATES, reasons
 from storage.records import AcceptedImage, Crawl, CrawlStatus, Event, Json, Row
 from storage.rows import IMAGE_SELECT, image_of
 from storage.show import show
+from storage.words import owed
 from storage.workspace import require_catalog
 
 MOST_MORE = 10_000
@@ -63,6 +64,7 @@ class Reader:
     def crawls(self) -> list[CrawlStatus]:
         """Every crawl with its counts, the one touched last first."""
         running = engine_running(self.workspace)
+        awaited = owed(self.db)
         out: list[CrawlStatus] = []
         for crawl in crawls.every(self.db):
             rows = self.rows(crawl.id)
@@ -75,6 +77,7 @@ class Reader:
                     seen=sum(count.values()),
                     pending=count["pending"] + count["waiting"],
                     rows=tuple(rows),
+                    awaited=awaited[crawl.id],
                 )
             )
         return out

@@ -192,6 +192,8 @@ class CrawlStatus:
     seen: int
     pending: int
     rows: tuple[Row, ...]
+    awaited: int = 0
+    """Works that people accepted or want tried again, for which another run is needed."""
 
 
 @dataclass(frozen=True, slots=True)

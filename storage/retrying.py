@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 
+from storage.words import AGAIN
+
 
 def failed(db: sqlite3.Connection, crawl_id: str) -> dict[str, int]:
     """Reason -> works of a crawl that failed for it."""
@@ -22,7 +24,8 @@ def failed(db: sqlite3.Connection, crawl_id: str) -> dict[str, int]:
 def retry(db: sqlite3.Connection, crawl_id: str, reasons: Collection[str]) -> int:
     """Make the works of a crawl that failed for these reasons pending again; returns how many.
 
-    What runs before have tried no longer counts against them.
+    The next run tries them whether the target is met or not. What runs before have tried no longer
+    counts against them.
     """
     marks = ",".join("?" * len(reasons))
     which = (
@@ -36,7 +39,16 @@ def retry(db: sqlite3.Connection, crawl_id: str, reasons: Collection[str]) -> in
         values,
     )
     return db.execute(
-        "UPDATE works SET state = 'pending', reason = NULL, settled_at = NULL"  # noqa: S608
+        "UPDATE works SET state = 'pending', reason = ?, settled_at = NULL"  # noqa: S608
         f" WHERE crawl_id = ? AND state = 'failed' AND reason IN ({marks})",
-        values,
+        (AGAIN, *values),
     ).rowcount
+
+
+def waiting(db: sqlite3.Connection, crawl_id: str) -> int:
+    """How many works of a crawl were to be tried again and have not been yet."""
+    row = db.execute(
+        "SELECT works FROM tallies WHERE crawl_id = ? AND state = 'pending' AND reason = ?",
+        (crawl_id, AGAIN),
+    ).fetchone()
+    return int(row["works"]) if row else 0

@@ -20,8 +20,7 @@ _DERIVED = "sha256, stage, version, parameters, number, format, width, height, b
 
 
 def show(db: sqlite3.Connection, workspace: Path, ref: str) -> About:
-    """A work by ``site:id``, the start of its picture's sha256, one of its files (as stored or
-    exported), or its bare id where no other work has it.
+    """A work by any name it has: see :func:`storage.naming.find`.
 
     Of URLs it is what is public. Raises NotFound.
     """
@@ -75,17 +74,9 @@ def _find(db: sqlite3.Connection, ref: str) -> int:
     try:
         return naming.find(db, naming.read_name(ref))[0]
     except naming.Unnamed as error:
-        found = db.execute(
-            "SELECT id, site || ':' || site_id AS name FROM candidates WHERE site_id = ?"
-            " ORDER BY 2 LIMIT 5",
-            (ref,),
-        ).fetchall()
-        if len(found) == 1:
-            return int(found[0]["id"])
-        names = ", ".join(row["name"] for row in found)
         raise NotFound(
-            f"{ref} is the id of several works: {names}" if found else f"{ref} {error}",
-            hint="name a work as site:id, or give the first digits of a file's sha256, or a file",
+            f"{ref} {error}",
+            hint="name a work as site:id, by its page, the start of a file's sha256, or a file",
         ) from error
 
 

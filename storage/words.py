@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import Literal, TypeAlias
 
 from storage.records import Ruling
@@ -11,6 +12,8 @@ Word: TypeAlias = Literal["accept", "reject"]
 
 BY_PERSON = "by_person"
 """The reason of works that a person decided."""
+AGAIN = "retry"
+"""The reason of pending works that had failed and that a person wants tried again."""
 TAKEN = Ruling("accepted", BY_PERSON)
 LEFT_OUT = Ruling("rejected", BY_PERSON)
 UNTOUCHED = frozenset({"failed", "unavailable"})
@@ -40,22 +43,42 @@ def heed(ruling: Ruling, word: Word | None, *, held: bool) -> Ruling:
 
 
 def awaited(db: sqlite3.Connection, crawl_id: str) -> list[int]:
-    """The works (candidates) of a crawl that a person accepted and whose bytes are still to come.
+    """The works (candidates) of a crawl that people want tried whether its target is met or not.
 
-    They are fetched whether the crawl's target is met or not.
+    They accepted them and the bytes are still to come, or asked that they be tried again.
     """
+    works = {row["position"]: row["candidate_id"] for row in _accepted(db, crawl_id)}
+    rows = db.execute(
+        "SELECT position, candidate_id FROM works"
+        " WHERE crawl_id = ? AND state = 'pending' AND reason = ?",
+        (crawl_id, AGAIN),
+    ).fetchall()
+    works |= {row["position"]: row["candidate_id"] for row in rows}
+    return [works[position] for position in sorted(works)]
+
+
+def owed(db: sqlite3.Connection) -> Counter[str]:
+    """Crawl -> works of it that are :func:`awaited`; those without such are not in it."""
+    rows = db.execute(
+        "SELECT crawl_id, works FROM tallies WHERE state = 'pending' AND reason = ? AND works > 0",
+        (AGAIN,),
+    ).fetchall()
+    counts = Counter({row["crawl_id"]: row["works"] for row in rows})
+    counts.update(row["crawl_id"] for row in _accepted(db, None) if row["reason"] != AGAIN)
+    return counts
+
+
+def _accepted(db: sqlite3.Connection, crawl_id: str | None) -> list[sqlite3.Row]:
+    """The works of a crawl (None: of all) that people accepted and that have no verdict yet."""
     rows = db.execute(
         # People say little and many works wait: never start from the crawl.
-        "SELECT w.candidate_id, c.image FROM (SELECT candidate_id AS id FROM decisions"
+        "SELECT w.crawl_id, w.position, w.candidate_id, w.reason, c.image"
+        " FROM (SELECT candidate_id AS id FROM decisions"
         " WHERE decision = 'accept' AND candidate_id IS NOT NULL UNION SELECT p.id"
         " FROM decisions d CROSS JOIN candidates p ON p.image = d.picture"
         " WHERE d.decision = 'accept') said CROSS JOIN candidates c ON c.id = said.id"
-        " CROSS JOIN works w ON w.candidate_id = c.id AND w.crawl_id = ?1"
-        " WHERE w.state IN ('pending', 'waiting') ORDER BY w.position",
+        " CROSS JOIN works w ON w.candidate_id = c.id"
+        " WHERE w.crawl_id = coalesce(?, w.crawl_id) AND w.state IN ('pending', 'waiting')",
         (crawl_id,),
     ).fetchall()
-    return [
-        row["candidate_id"]
-        for row in rows
-        if said_of(db, row["candidate_id"], row["image"]) == "accept"
-    ]
+    return [row for row in rows if said_of(db, row["candidate_id"], row["image"]) == "accept"]

@@ -16,9 +16,10 @@ from crawler.cli.options import debug_option, json_option, workspace_option
 def command(refs: tuple[str, ...], note: str | None, workspace: str | None, as_json: bool) -> int:
     """Take the works named REF into the sets of all crawls that met them, now and later.
 
-    REF is site:id, the start of a sha256, or a stored or exported file; a dash reads them from
-    standard input, one a line, as `trawl query --format refs` writes them. What is not on disk is
-    fetched by the next run. Blocked, hidden and failed works cannot be accepted.
+    REF is site:id, an id or the URL of a page that only one work has, the start of a sha256, or a
+    stored or exported file; a dash reads them from standard input, as `trawl query --format refs`
+    writes them. What is not on disk is fetched by the next run, also beyond its target. Blocked,
+    hidden and failed works cannot be accepted.
     """
     from crawler.cli.decisions import decide
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,8 @@ from crawler import deciding
 from crawler.cli.options import find_workspace
 from crawler.cli.output import as_json as to_json
 from crawler.cli.output import printable, table, write
+from crawler.cli.refs import read, shortly
+from crawler.cli.refs import told as told_problems
 from crawler.errors import NotFound, TrawlError, UsageError
 from storage import actions
 from storage.actions import Action
@@ -36,41 +37,36 @@ def decide(
     copy: bool = False,
     note: str | None = None,
 ) -> int:
-    """Accept or reject and say what came of it; the exit code is 0 where something was done.
+    """Accept or reject and say what came of it.
 
-    Raises UsageError and NotFound where nothing was, or where a ref names nothing.
+    The exit code is 0 where something was done, or nothing was named. Raises UsageError where
+    nothing could be done, and NotFound where a ref names nothing, though the rest is done.
     """
-    named = list(_read(refs))
+    named = list(read(refs))
     done = deciding.decide(find_workspace(given), word, named, copy=copy, note=note)
+    problems = [*done.unknown, *done.refused]
+    # Of works that were named: some may be named twice, and said before.
+    count = done.decided or done.already
     if as_json:
         write(to_json(_document(word, done), indent=2))
-    elif done.decided or not (done.unknown or done.refused):
-        write("\n".join(_lines(word, done)))
-    problems = [*done.unknown, *done.refused]
-    if (done.decided or done.already) and not done.unknown:
-        _tell(word, problems)
-        return 0
-    if not problems:
-        return 0
-    if len(problems) == 1 and not (done.decided or done.already):
-        raise _error(done, f"{printable(problems[0][0])} {problems[0][1]}")
-    _tell(word, problems)
-    raise _error(done, f"{len(problems)} of {len(named)} could not be {_DONE[word]}")
+    elif named:
+        write("\n".join([*_lines(word, done), f"{count} {_DONE[word]}, {len(problems)} not"]))
+    else:
+        write(f"nothing was named, nothing is {_DONE[word]}")
+    if len(problems) == 1 and not count:
+        raise _error(done, f"{shortly(problems[0][0])} {printable(problems[0][1])}")
+    for line in told_problems(problems):
+        click.echo(f"not {_DONE[word]}: {line}", err=True)
+    if problems and (done.unknown or not count):
+        raise _error(done, f"{len(problems)} of {len(named)} could not be {_DONE[word]}")
+    return 0
 
 
 def _error(done: Decided, message: str) -> TrawlError:
     if not done.unknown:
         return UsageError(message)
-    return NotFound(message, hint="name works as site:id, by the start of a sha256, or by a file")
-
-
-def _read(refs: Iterable[str]) -> Iterator[str]:
-    """The refs, those on standard input in the place of a dash."""
-    for ref in refs:
-        if ref == "-":
-            yield from (line.strip() for line in sys.stdin if line.strip())
-        else:
-            yield ref
+    hint = "name works as site:id, by their page, the start of a sha256, or a file"
+    return NotFound(message, hint=hint)
 
 
 def undo(given: str | None, *, as_json: bool) -> None:
@@ -97,13 +93,13 @@ def _undone_judge(path: Path, action: Action) -> tuple[dict[str, Any], list[str]
     from crawler import judging
 
     done = asyncio.run(judging.undo_judge(path, action))
+    wanted = _wanted(path)
     lines = []
     for one in done.crawls:
         moved = sum(tally.count for tally in one.moves)
-        parts = [f"{moved} works changed their state"]
-        if files := one.fetch.files:
-            wait = "1 waits for its file" if files == 1 else f"{files} wait for their files"
-            parts.append(f"{wait}: trawl resume {one.crawl.id}")
+        parts = [f"{works(moved)} changed their state"]
+        if files := min(one.fetch.files, wanted.get(one.crawl.id, one.fetch.files)):
+            parts.append(_wait(files, one.crawl.id))
         if moved:
             lines.append(f"  crawl {one.crawl.id}: {', '.join(parts)}")
     document = {
@@ -116,6 +112,19 @@ def _undone_judge(path: Path, action: Action) -> tuple[dict[str, Any], list[str]
         ],
     }
     return document, lines
+
+
+def _wanted(path: Path) -> dict[str, int]:
+    """Crawl -> works that people want, of those crawls whose target is met: no others are fetched.
+
+    A crawl that is not here fetches what waits.
+    """
+    with Reader(path) as reader:
+        return {
+            status.crawl.id: status.awaited
+            for status in reader.crawls()
+            if status.crawl.want is not None and status.accepted >= status.crawl.want
+        }
 
 
 def list_actions(given: str | None, *, as_json: bool) -> None:
@@ -147,8 +156,7 @@ def _lines(word: Word, done: Decided) -> Iterator[str]:
         yield f"{_DONE[word]}: {told(done.action).removeprefix(word).strip()}"
     if done.already:
         yield f"{done.already} {_DONE[word]} by a person before"
-    if done.action is None and not done.already:
-        yield f"nothing was named, nothing is {_DONE[word]}"
+    yield from told_problems((work, f"is in the set already as {by}") for work, by in done.twins)
     yield from _crawls(done)
 
 
@@ -161,10 +169,9 @@ def _crawls(done: Decided) -> Iterator[str]:
         parts = [f"{now - was:+d} in the set"] if now != was else []
         others = sum(move.before[0] != move.after[0] for move in moves) - abs(now - was)
         if not parts and others > 0:
-            parts.append(f"{others} works changed their state")
+            parts.append(f"{works(others)} changed their state")
         if waiting := done.waiting.get(crawl):
-            wait = "waits for its file" if waiting == 1 else "wait for their files"
-            parts.append(f"{waiting} {wait}: trawl resume {crawl}")
+            parts.append(_wait(waiting, crawl))
         if parts:
             yield f"  crawl {crawl}: {', '.join(parts)}"
 
@@ -189,10 +196,16 @@ def _document(kind: str, done: Decided) -> dict[str, Any]:
             for move in done.moves
         ],
         "waiting": dict(done.waiting),
+        "duplicates": [{"work": work, "of": by} for work, by in done.twins],
         "problems": [{"ref": ref, "why": why, "kind": kind} for ref, why, kind in problems],
     }
 
 
-def _tell(word: Word, problems: Iterable[tuple[str, str]]) -> None:
-    for ref, why in problems:
-        click.echo(f"not {_DONE[word]}: {printable(f'{ref} {why}')}", err=True)
+def works(count: int) -> str:
+    """``1 work``, ``2 works``."""
+    return "1 work" if count == 1 else f"{count} works"
+
+
+def _wait(count: int, crawl: str) -> str:
+    wait = "1 waits for its file" if count == 1 else f"{count} wait for their files"
+    return f"{wait}: trawl resume {crawl}"

@@ -14,14 +14,14 @@ from crawler import plugins
 from crawler.cli.crawling import follow
 from crawler.cli.destination import require_writable
 from crawler.cli.exporting import report_text
-from crawler.cli.mixture import document, dry_run_document, dry_run_texts, text
+from crawler.cli.mixture import document, dry_run_document, dry_run_texts, text, why_again
 from crawler.cli.options import find_workspace
 from crawler.cli.output import as_json, plain, printable, write
 from crawler.cli.request import Show, require_contact
 from crawler.cli.signals import by_signal, interruptible
 from crawler.errors import Interrupted, UsageError
-from crawler.recipe.gathering import Gathered, Gathering, Limits
-from crawler.recipe.plan import Export, Recipe, Source
+from crawler.recipe.gathering import Gathered, Gathering, Limits, Turn
+from crawler.recipe.plan import Export, Recipe
 from crawler.recipe.reading import read
 from crawler.run import Run, Summary
 from crawler.settings import Settings, load
@@ -54,9 +54,9 @@ async def mix(given: Mapping[str, Any]) -> None:
         if given["dry_run"]:
             dry = await gathering.dry_run()
             write(
-                as_json(dry_run_document(path, dry), indent=2)
+                as_json(dry_run_document(path, recipe, dry), indent=2)
                 if given["as_json"]
-                else dry_run_texts(dry)
+                else dry_run_texts(recipe, dry)
             )
             return
         following = _Following(recipe, Show(quiet=given["quiet"]))
@@ -95,13 +95,15 @@ class _Following:
         """The signal that ended the run, if one did."""
         return self.caught[0] if self.caught else None
 
-    async def __call__(self, source: Source, run: Run) -> Summary:
+    async def __call__(self, turn: Turn, run: Run) -> Summary:
+        source, want = turn.source, run.request.want or 0
         if not self._show.quiet:
             sources = self._recipe.sources
-            turn = f"{sources.index(source) + 1} of {len(sources)}"
+            number = f"{sources.index(source) + 1} of {len(sources)}"
             query = " ".join(source.words)
-            what = f"source {source.name} ({turn}): {source.source} {query}"
-            click.echo(printable(f"{what}, {run.request.want} wanted"), err=True)
+            what = f"source {source.name} ({number}): {source.source} {query}"
+            again = f" ({why_again(turn, want)})" if 0 < turn.has < want else ""
+            click.echo(printable(f"{what}, {want} wanted{again}"), err=True)
         finished = await follow(run, self._show)
         if finished.signal is not None:
             self.caught.append(finished.signal)

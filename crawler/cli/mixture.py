@@ -9,8 +9,9 @@ from typing import Any
 from crawler.cli.output import plain, printable, table
 from crawler.cli.report import dry_run_text
 from crawler.dry_run import DryRun
-from crawler.recipe.gathering import Gathered, SourceResult
-from crawler.recipe.plan import Label, Source
+from crawler.recipe.gathering import Gathered, SourceResult, Turn
+from crawler.recipe.plan import Label, Quotas, Recipe, Source
+from crawler.recipe.steps import at_most, first_want
 
 MOST_VALUES = 12
 """Values of a quota that are told one by one, those that kept most pictures out first."""
@@ -25,7 +26,7 @@ def text(gathered: Gathered) -> str:
             _wanted(result.source, gathered.recipe.target),
             result.accepted,
             result.selected,
-            _note(result),
+            _note(result, gathered.recipe.spare),
         ]
         for result in gathered.sources
     ]
@@ -88,16 +89,56 @@ def document(path: Path, gathered: Gathered) -> dict[str, Any]:
     }
 
 
-def dry_run_texts(dry: Sequence[tuple[Source, DryRun]]) -> str:
-    """What each source would fetch, for a person."""
+def why_again(turn: Turn, want: int) -> str:
+    """Why a source that has given pictures is asked for more, in a few words."""
+    kept_out = [
+        f"{count} left out by quota.{kind}"
+        for kind, count in sorted(turn.kept_out.items())
+        if kind != "source"
+    ]
+    return ": ".join(filter(None, (", ".join(kept_out), f"{want - turn.has} more wanted")))
+
+
+def dry_run_texts(recipe: Recipe, dry: Sequence[tuple[Source, DryRun]]) -> str:
+    """What each source would fetch and how large the set can become, for a person."""
     parts = [f"{source.name}:\n{dry_run_text(one)}" for source, one in dry]
-    return "\n\n".join(parts)
+    gives = _gives(recipe, dry)
+    short = [
+        f"{source.name} has {give} of the {first_want(recipe, number)} it is to give"
+        for number, (source, give) in enumerate(zip(recipe.sources, gives, strict=True))
+        if give is not None
+    ]
+    line = f"at most {at_most(recipe, gives)} of {recipe.target}"
+    line += f": {'; '.join(short)}" if short else ""
+    if recipe.quotas != Quotas():
+        line += "; quotas are not reckoned here"
+    return "\n\n".join([*parts, printable(line)])
 
 
-def dry_run_document(path: Path, dry: Sequence[tuple[Source, DryRun]]) -> dict[str, Any]:
-    """What each source would fetch, as JSON."""
-    sources = [{"name": source.name, **plain(one)} for source, one in dry]
-    return {"v": 1, "type": "dry_run", "recipe": str(path), "sources": sources}
+def dry_run_document(
+    path: Path, recipe: Recipe, dry: Sequence[tuple[Source, DryRun]]
+) -> dict[str, Any]:
+    """The same as JSON; ``at_most`` does not reckon quotas."""
+    sources = [
+        {"name": source.name, "wanted": first_want(recipe, number), **plain(one)}
+        for number, (source, one) in enumerate(dry)
+    ]
+    return {
+        "v": 1,
+        "type": "dry_run",
+        "recipe": str(path),
+        "target": recipe.target,
+        "at_most": at_most(recipe, _gives(recipe, dry)),
+        "sources": sources,
+    }
+
+
+def _gives(recipe: Recipe, dry: Sequence[tuple[Source, DryRun]]) -> list[int | None]:
+    """What sources have that have less than they are asked for; None for the others."""
+    return [
+        one.fetch if one.complete and one.fetch < first_want(recipe, number) else None
+        for number, (_, one) in enumerate(dry)
+    ]
 
 
 def _wanted(source: Source, target: int) -> str:
@@ -108,11 +149,12 @@ def _wanted(source: Source, target: int) -> str:
     return ", ".join(filter(None, (least, most))) or "the rest"
 
 
-def _note(result: SourceResult) -> str | None:
+def _note(result: SourceResult, spare: int) -> str | None:
     if result.ended:
         return "the source has no more"
     if result.spent:
-        return "no quota has room for more of it (spare = …)"
+        without = result.accepted - result.selected
+        return f"{without} of it found no place, so no more was asked for (spare = {spare})"
     return None
 
 

@@ -131,7 +131,10 @@ def _last(seen: Overview, explanations: Mapping[str, str] | None) -> list[str]:
         parts.append(f"entries of the source that are no works: {counts}")
     if last.crawl.note:
         parts.append(printable(last.crawl.note))
-    if not last.running and last.crawl.state != "finished":
+    if last.awaited and not last.running:
+        wait = "1 work waits" if last.awaited == 1 else f"{last.awaited} works wait"
+        parts.append(f"{wait} for the next run: accepted by hand, or to be tried again")
+    if not last.running and (last.awaited or last.crawl.state != "finished"):
         parts.append(f"go on with: trawl resume {last.crawl.id}")
     return parts
 

@@ -19,9 +19,10 @@ def command(
 ) -> int:
     """Leave the works named REF out of the sets of all crawls, now and later.
 
-    With them go all works that are the same picture, also those met later. REF is site:id, the
-    start of a sha256, or a stored or exported file; a dash reads them from standard input, one a
-    line, as `trawl query --format refs` writes them. No file is deleted.
+    With them go all works that are the same picture, also those met later. REF is site:id, an id or
+    the URL of a page that only one work has, the start of a sha256, or a stored or exported file; a
+    dash reads them from standard input, as `trawl query --format refs` writes them. No file is
+    deleted.
     """
     from crawler.cli.decisions import decide
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.cli.output import size, table
 from storage.records import Row
-from storage.words import BY_PERSON
+from storage.words import AGAIN, BY_PERSON
 
 if TYPE_CHECKING:
     from crawler.workspace import DryRun, Summary
@@ -105,6 +105,8 @@ def reasons_table(
 
 
 def _meaning(row: Row, explanations: Mapping[str, str], finished: bool) -> str:
+    if row.state == "pending" and row.reason == AGAIN:
+        return "to be tried again by the next run, as `trawl retry` asked"
     if finished and row.state == "pending":
         return "listed, not needed for the target"
     # A filter and a failed download may use the same word, and mean different things.

@@ -66,12 +66,14 @@ async def _resume(workspace: Path, crawl: Crawl, given: Mapping[str, Any]) -> Fi
 def chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:
     """The crawl whose id starts so, else the one that ran last of those not ended, or all these.
 
+    One that has ended is not, while it owes works that people accepted or want tried again.
     Raises UsageError where there is none, or more than one is called so.
     """
     if wanted and every:
         raise UsageError("a crawl and --all exclude each other")
     with Reader(workspace) as reader:
-        crawls = [status.crawl for status in reader.crawls()]
+        statuses = reader.crawls()
+    crawls = [status.crawl for status in statuses]
     if wanted:
         found = [crawl for crawl in crawls if crawl.id.startswith(wanted)]
         exact = [crawl for crawl in found if crawl.id == wanted]
@@ -81,7 +83,7 @@ def chosen(workspace: Path, wanted: str | None, every: bool) -> list[Crawl]:
                 f"{problem} an id that starts with {wanted!r}", hint="`trawl status` lists them"
             )
         return exact or found
-    open_ones = [crawl for crawl in crawls if crawl.state != "finished"]
+    open_ones = [s.crawl for s in statuses if s.crawl.state != "finished" or s.awaited]
     if not open_ones:
         raise UsageError("no crawl is waiting to be resumed", hint="`trawl status` lists them all")
     return open_ones if every else open_ones[:1]

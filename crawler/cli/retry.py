@@ -17,8 +17,9 @@ from crawler.cli.options import NAMES, run_options, workspace_option
 def command(crawl: str | None, reasons: tuple[str, ...] | None, **given: Any) -> None:
     """Try the works of CRAWL again that failed, and go on with it as `trawl resume` does.
 
-    Without CRAWL it is the one that ran last and has such works. What earlier runs tried no longer
-    counts: each work gets as many tries as a new one.
+    They are tried also where the target is met: those that are good are accepted beyond it. Without
+    CRAWL it is the one that ran last and has such works. What earlier runs tried no longer counts:
+    each work gets as many tries as a new one.
     """
     import asyncio
 

@@ -13,7 +13,7 @@ from crawler.cli.output import as_json, write
 from crawler.cli.report import outcome
 from crawler.cli.resuming import chosen, resume
 from crawler.errors import UsageError
-from storage import crawls, retrying, tallies
+from storage import crawls, retrying
 from storage.database import write_once
 from storage.lock import EngineLock
 from storage.reader import Reader
@@ -34,29 +34,26 @@ async def retry(wanted: str | None, reasons: Sequence[str], given: Mapping[str, 
         where = "the workspace" if crawl_id is None else f"crawl {crawl_id}"
         raise UsageError(f"no work fails for {', '.join(unknown)}; {where} has: {there}")
     names = set(failed) & set(reasons or failed)
-    if crawl_id is None or not names:
-        _nothing(crawl_id, reasons, given)
+    if crawl_id is None or not (names or (not reasons and _waiting(workspace, crawl_id))):
+        _nothing(workspace, crawl_id, reasons, given)
         return
     with EngineLock(workspace):  # a run that goes on would have to be told
-        count = write_once(
-            workspace / CATALOG, lambda db: retrying.retry(db, crawl_id, sorted(names))
-        )
+        write_once(workspace / CATALOG, lambda db: retrying.retry(db, crawl_id, sorted(names)))
     if not given["quiet"]:
-        click.echo(
-            f"crawl {crawl_id}: {count} failed works are {_what_now(workspace, crawl_id)}", err=True
-        )
-    await resume(crawl_id, False, given)
+        count = _waiting(workspace, crawl_id)
+        what = "1 work that failed is" if count == 1 else f"{count} works that failed are"
+        click.echo(f"crawl {crawl_id}: {what} tried again", err=True)
+    try:
+        await resume(crawl_id, False, given)
+    finally:
+        if not given["quiet"] and (left := _waiting(workspace, crawl_id)):
+            what = "1 work was not tried" if left == 1 else f"{left} works were not tried"
+            click.echo(f"{what}: trawl resume {crawl_id} goes on", err=True)
 
 
-def _what_now(workspace: Path, crawl_id: str) -> str:
+def _waiting(workspace: Path, crawl_id: str) -> int:
     with Reader(workspace) as reader:
-        crawl, have = reader.crawl(crawl_id), tallies.accepted_count(reader.db, crawl_id)
-    if crawl is None or crawl.want is None or have < crawl.want:
-        return "tried again"
-    return (
-        f"pending again, but its target of {crawl.want} is met: what is accepted by"
-        " `trawl accept` is fetched all the same"
-    )
+        return retrying.waiting(reader.db, crawl_id)
 
 
 def _crawl(
@@ -72,13 +69,19 @@ def _crawl(
     for crawl_id, failed in found:
         if set(failed) & set(reasons or failed):
             return crawl_id, failed
-    return next(((one, failed) for one, failed in found if failed), (None, {}))
+    waiting = ((one, failed) for one, failed in found if failed or _waiting(workspace, one))
+    return next(waiting, (None, {}))
 
 
-def _nothing(crawl_id: str | None, reasons: Sequence[str], given: Mapping[str, Any]) -> None:
+def _nothing(
+    workspace: Path, crawl_id: str | None, reasons: Sequence[str], given: Mapping[str, Any]
+) -> None:
     if given["as_json"] or given["ndjson"]:
         write(as_json({"v": 1, "type": "retry", "crawl": crawl_id, "works": 0}))
         return
     why = f" for {' or '.join(reasons)}" if reasons else ""
     where = "" if crawl_id is None else f" of crawl {crawl_id}"
     write(f"no work{where} has failed{why}: nothing to try again")
+    if crawl_id is not None and (left := _waiting(workspace, crawl_id)):
+        what = "1 work waits" if left == 1 else f"{left} works wait"
+        write(f"{what} to be tried again since an earlier retry: trawl resume {crawl_id}")

@@ -42,7 +42,8 @@ from crawler.cli.options import (
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep this folder as the set is, instead of printing.",
+    help="Keep this folder as the set is, instead of printing. What was taken away from it stays"
+    " away until `trawl consumers rewind NAME --to-start` has what is missing written again.",
 )
 @option_option
 @workspace_option

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import stat
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import crawler
-from crawler.cli.output import as_json, plain, write
+from crawler.cli.output import as_json, plain
+from crawler.cli.printing import print_lines, teller
 from crawler.following import Followed, keep_folder
 from crawler.settings import Settings
-from crawler.streaming import Feed, stream
+from crawler.streaming import Feed
+from storage.consumers import Retry
 
 if TYPE_CHECKING:
     from crawler.streaming import StreamEvent
 
+BATCH = 64
+"""Lines printed at once at most."""
 GLANCE = 0.5
 """Seconds between two looks whether anybody still reads us."""
 
@@ -40,18 +47,51 @@ async def lines(workspace: Path, settings: Settings, given: Mapping[str, Any]) -
             follow=given["follow"],
             **how,
         )
-        answers = _Answers(feed, from_stdin=given["ack_stdin"])
-        watching = asyncio.create_task(_until_nobody_reads(feed))
-        try:
-            async for event in stream(feed):
-                answers.printed(event)
-                write(as_json(_line(event)))
-                if consumer is not None and not given["ack_stdin"]:
-                    answers.begin(event.ack())
-                answers.check()
-            await answers.rest()
-        finally:
-            watching.cancel()
+        async with feed:
+            answers = _Answers(feed, from_stdin=given["ack_stdin"])
+            watching = asyncio.create_task(_until_nobody_reads(feed))
+            try:
+                await _print_all(
+                    feed, answers, acked=consumer is not None and not given["ack_stdin"]
+                )
+            finally:
+                watching.cancel()
+                await answers.committed()
+            _tell_what_waits(consumer, feed.later())
+
+
+async def _print_all(feed: Feed, answers: _Answers, *, acked: bool) -> None:
+    """Print what there is, and what becomes due while answers are awaited."""
+
+    def written(number: int) -> None:
+        if acked:
+            answers.begin(events[number].ack())
+
+    while True:
+        answers.look()
+        if events := await feed.take(BATCH):
+            answers.expect(events)
+            await print_lines([as_json(_line(event)) for event in events], written)
+        elif answers.awaited():
+            await answers.changed(until=min((r.due_at for r in feed.later()), default=None))
+        else:
+            return
+
+
+def _tell_what_waits(consumer: str, later: Sequence[Retry]) -> None:
+    if not later:
+        return
+    first, *_, last = sorted(_local(retry.due_at) for retry in (*later, later[-1]))
+    if len(later) == 1:
+        said = f"1 event that failed waits until {first}"
+    else:
+        said = f"{len(later)} events that failed wait, the first until {first}"
+        said += f", the last until {last}" if last != first else ""
+    click.echo(f"consumer {consumer}: {said}", err=True)
+
+
+def _local(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 async def folder(workspace: Path, settings: Settings, given: Mapping[str, Any]) -> None:
@@ -114,10 +154,10 @@ class _Answers:
         if from_stdin:
             _read_stdin(self._take, self._end)
 
-    def printed(self, event: StreamEvent) -> None:
-        """From here on the event may be answered."""
+    def expect(self, events: Iterable[StreamEvent]) -> None:
+        """From here on these may be answered."""
         if self._from_stdin:
-            self._open[event.event.seq] = event
+            self._open |= {event.event.seq: event for event in events}
 
     def begin(self, answer: Coroutine[Any, Any, Any]) -> None:
         """Have an answer committed, together with those beside it."""
@@ -125,18 +165,25 @@ class _Answers:
         self._begun.add(task)
         task.add_done_callback(self._finished)
 
-    def check(self) -> None:
-        """Raise what an answer could not be committed for."""
+    def look(self) -> None:
+        """Begin to watch for :meth:`changed`. Raises what an answer could not be committed for."""
+        self._changed.clear()
         if self._trouble is not None:
             raise self._trouble
 
-    async def rest(self) -> None:
-        """Wait until every printed event is answered, or nothing more comes."""
-        while self._begun or (self._open and not self._ended):
-            self._changed.clear()
-            await self._changed.wait()
-            self.check()
-        self.check()
+    def awaited(self) -> bool:
+        """Whether an answer is on its way, or may still come."""
+        return bool(self._begun or (self._open and not self._ended))
+
+    async def changed(self, until: float | None) -> None:
+        """Wait until an answer was committed since the :meth:`look`, or a time has come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if until is None else max(0, until - time.time())):
+                await self._changed.wait()
+
+    async def committed(self) -> None:
+        """Wait for the answers that are on their way."""
+        await asyncio.gather(*self._begun, return_exceptions=True)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._begun.discard(task)
@@ -175,7 +222,7 @@ def _is_wait(text: str) -> bool:
 
 def _read_stdin(take: Callable[[str], None], end: Callable[[], None]) -> None:
     """Have every line of standard input taken in the loop, and the end of it told there."""
-    loop = asyncio.get_running_loop()
+    tell = teller()
 
     def read() -> None:
         rest = b""
@@ -183,10 +230,10 @@ def _read_stdin(take: Callable[[str], None], end: Callable[[], None]) -> None:
         while data := os.read(sys.stdin.fileno(), 1 << 16):
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:
-                loop.call_soon_threadsafe(take, line.decode("ascii", "replace"))
+                tell(take, line.decode("ascii", "replace"))
         if rest:
-            loop.call_soon_threadsafe(take, rest.decode("ascii", "replace"))
-        loop.call_soon_threadsafe(end)
+            tell(take, rest.decode("ascii", "replace"))
+        tell(end)
 
     threading.Thread(target=read, daemon=True, name="answers").start()
 

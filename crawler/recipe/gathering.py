@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -21,7 +21,19 @@ from storage.reader import Reader
 from storage.records import AcceptedImage, Crawl
 from storage.workspace import CATALOG
 
-Follow: TypeAlias = Callable[[Source, Run], Awaitable[Summary]]
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn of a source: what is asked of it, and why again."""
+
+    source: Source
+    has: int
+    """Pictures that its crawl has accepted already."""
+    kept_out: Mapping[str, int]
+    """Kind of quota (``artist``) -> pictures of it that it kept out."""
+
+
+Follow: TypeAlias = Callable[[Turn, Run], Awaitable[Summary]]
 """Awaits the run of a source to its end, showing what it likes of it."""
 
 
@@ -113,7 +125,13 @@ class Gathering:
                 break
             source, standing = self.recipe.sources[step.source], self._standings[step.source]
             before = -1 if standing.outdated else standing.accepted
-            summary = await follow(source, self._run(source, step.want))
+            kept_out = {
+                kind: count
+                for (kind, name), count in selection.kept_out.items()
+                if name == source.name
+            }
+            turn = Turn(source, standing.accepted, kept_out)
+            summary = await follow(turn, self._run(source, step.want))
             self._summaries.append(summary)
             self._fetched += summary.stats.bytes_fetched
             selection = self._look()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crawler.recipe.plan import OTHER, Label, Recipe
 
@@ -42,6 +42,8 @@ class Selection:
     turned_away: Mapping[Label, int]
     """Label without a place left -> pictures it kept out, each counted once: for its source where
     that is full, else for its rating, else for an artist."""
+    kept_out: Mapping[Label, int] = field(default_factory=dict)
+    """(Kind of quota, name of a source) -> pictures of that source that it kept out."""
 
     def of(self, name: str) -> int:
         """How many pictures of a source are in the set."""
@@ -53,6 +55,7 @@ def select(recipe: Recipe, pictures: Iterable[Picture]) -> Selection:
     taken: dict[str, Picture] = {}
     counts: Counter[Label] = Counter()
     left_out: dict[str, Label] = {}
+    losses: dict[tuple[str, int], str] = {}
     ordered = sorted(pictures, key=lambda one: (one.source, one.position))
 
     def full(picture: Picture) -> Label | None:
@@ -80,10 +83,17 @@ def select(recipe: Recipe, pictures: Iterable[Picture]) -> Selection:
             take(picture)
         else:
             left_out[picture.sha256] = label
+            losses[picture.sha256, picture.source] = label[0]
+    kept_out = Counter(
+        (kind, recipe.sources[source].name)
+        for (sha256, source), kind in losses.items()
+        if sha256 not in taken
+    )
     return Selection(
         tuple(sorted(taken.values(), key=lambda one: (one.source, one.position))),
         dict(counts),
         dict(Counter(label for sha256, label in left_out.items() if sha256 not in taken)),
+        dict(kept_out),
     )
 
 

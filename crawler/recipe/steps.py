@@ -58,3 +58,15 @@ def first_want(recipe: Recipe, number: int) -> int:
         return source.least
     others = sum(other.least for other in recipe.sources)
     return max(1, min(source.most, recipe.target - others))
+
+
+def at_most(recipe: Recipe, gives: Sequence[int | None]) -> int:
+    """How many pictures the set can have where sources give so many (None: as many as asked for).
+
+    Quotas are not reckoned, nor that two sources may have the same pictures.
+    """
+    limits = (
+        source.most if give is None else min(source.most, give)
+        for source, give in zip(recipe.sources, gives, strict=True)
+    )
+    return min(recipe.target, sum(limits))

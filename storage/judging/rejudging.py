@@ -89,6 +89,8 @@ def _changed(
             continue
         if ruling.state == "accepted" and (work["state"] == "pending" or not work["stored"]):
             ruling = Ruling("pending")
+        if ruling.state == work["state"] == "pending":
+            continue  # also one that is to be tried again
         alike = {work["state"], ruling.state} <= {"accepted", "duplicate"}
         known = (work["state"], work["why"], work["measured"], work["threshold"], work["filter"])
         if not alike and known != (ruling.state, ruling.reason, *evidence(ruling)):

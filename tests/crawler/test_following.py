@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 
 import crawler
 from crawler.following import Followed, keep_folder
+from crawler.streaming import StreamEvent
 from crawler.workspace import Workspace
 from storage import purge, works
 from storage.errors import ConsumerBusy, TrawlError
@@ -150,6 +151,64 @@ async def test_a_new_folder_gets_everything_whatever_its_consumer_had(
     await keep_folder(ws, tmp_path / "first", "tool")
     await keep_folder(ws, tmp_path / "second", "tool")
     assert shown(tmp_path / "second") == shown(tmp_path / "first") != []
+
+
+@pytest.mark.parametrize("how", ["rewind", "forget"])
+async def test_what_was_taken_away_comes_again_only_where_its_consumer_begins_anew(
+    ws: Workspace, catalog: Catalog, tmp_path: Path, how: str
+) -> None:
+    out, crawl = tmp_path / "out", catalog.crawl()
+    for number in "1234":
+        add(catalog, crawl, number)
+    withdraw(catalog, crawl, "4")
+    await keep_folder(ws, out, "tool")
+    before = shown(out)
+    for number in "13":
+        (out / f"site-{number}.png").unlink()
+    at = (out / "site-2.png").stat()
+    assert await keep_folder(ws, out, "tool") == Followed()
+    assert shown(out) == ["site-2.png", "site-2.txt"]
+    withdraw(catalog, crawl, "3")
+    tool = ws.consumer("tool")
+    tool.rewind() if how == "rewind" else tool.forget()
+    done = await keep_folder(ws, out, "tool")
+    assert (done.written, done.removed) == (1, 1)
+    assert shown(out) == [name for name in before if "3" not in name]
+    assert exported(catalog) == set(shown(out))
+    assert (out / "site-2.png").stat() == at
+    (out / "site-1.png").unlink()
+    assert await keep_folder(ws, out, "tool") == Followed()  # once was enough
+
+
+async def test_a_consumer_may_begin_anew_right_after_its_first_run(
+    ws: Workspace, catalog: Catalog, tmp_path: Path
+) -> None:
+    add(catalog, catalog.crawl(), "1")
+    await keep_folder(ws, tmp_path / "out", "tool")
+    (tmp_path / "out" / "site-1.png").unlink()
+    ws.consumer("tool").rewind()
+    assert (await keep_folder(ws, tmp_path / "out", "tool")).written == 1
+    assert shown(tmp_path / "out") == ["site-1.png", "site-1.txt"]
+
+
+async def test_a_kill_before_its_answer_gives_nothing_back_that_was_taken_away(
+    ws: Workspace, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    async def die(self: StreamEvent) -> None:
+        raise Killed
+
+    out, crawl = tmp_path / "out", catalog.crawl()
+    add(catalog, crawl, "1")
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamEvent, "ack", die)
+        with pytest.raises(Killed):
+            await keep_folder(ws, out, "tool")
+    (out / "site-1.png").unlink()
+    assert (await keep_folder(ws, out, "tool")).written == 0
+    assert shown(out) == []
 
 
 async def test_words_for_the_captions_are_options(

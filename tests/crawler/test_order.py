@@ -325,3 +325,33 @@ def test_a_target_is_not_met_while_a_work_that_a_person_wants_waits() -> None:
     assert not made.reached
     assert not made.idle
     assert take(made) == [2]
+
+
+def test_a_twin_that_a_person_wants_needs_no_place_after_its_twin_failed() -> None:
+    one, two = work(1, md5="same"), work(2, md5="same")
+    made = frontier(want=0)
+    made.pending = 2
+    made.ask((one, two))
+    assert take(made) == [1]
+    land(made, 1, accepted=False)
+    assert not made.reached
+    assert take(made) == [2]
+    land(made, 2, accepted=True)
+    assert made.reached
+
+
+def test_a_follower_that_a_person_wants_does_not_wait_for_its_leader() -> None:
+    same = [work(n, md5="same") for n in (1, 2, 3)]
+    made = frontier(*same, want=1)
+    made.pending = 4
+    assert take(made) == [1]
+    land(made, 1, accepted=False)
+    made.accepted = 1  # by a person meanwhile: 2 has no place, and 3 waits for it
+    assert take(made) == []
+    made.ask((same[2],))
+    assert take(made) == [3]
+    made.accepted = 0
+    land(made, 3, accepted=False)
+    assert take(made) == [2]
+    land(made, 2, accepted=False)
+    assert take(made) == []  # each was started once

@@ -129,6 +129,20 @@ async def test_no_more_than_so_many_are_unanswered(ws: Workspace) -> None:
     assert [event.event.seq for event in got] == [1, 2, 3, 4, 5, 6]
 
 
+async def test_answers_are_taken_also_while_there_is_much_to_read(ws: Workspace) -> None:
+    answers: list[asyncio.Task[None]] = []
+    begun: list[int] = []
+
+    async def answer(event: StreamEvent) -> None:
+        begun.append(event.event.seq)
+        await event.ack()
+
+    async for event in ws.stream("crop"):
+        assert begun == list(range(1, event.event.seq))
+        answers.append(asyncio.create_task(answer(event)))
+    await asyncio.gather(*answers)
+
+
 @pytest.mark.parametrize("how", [{"max_inflight": 0}, {"max_attempts": 0}])
 async def test_a_bound_is_one_at_least(ws: Workspace, how: dict[str, int]) -> None:
     with pytest.raises(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,116 @@ def test_what_a_tool_took_away_stays_away(out: Path, make: Make) -> None:
         assert {Path(name).stem for name in names(out)} == {Path(n).stem for n in names(out)[:1]}
         give(folder, gone=(one, two))
     assert names(out) == []
+
+
+def test_the_caption_of_a_picture_that_was_taken_away_goes_too_unless_it_is_edited(
+    out: Path, make: Make
+) -> None:
+    with opened(out) as folder:
+        give(folder, make("1"), make("2"), make("3"))
+    first, second, third = sorted(out.glob("*.jpg"))
+    first.unlink()
+    second.unlink()
+    second.with_suffix(".txt").write_text("mine")
+    with opened(out) as folder:
+        folder.tidy()
+    assert names(out) == [second.with_suffix(".txt").name, third.name, third.stem + ".txt"]
+    with opened(out) as folder:
+        folder.tidy()
+        give(folder, gone=(make("1"), make("2"), make("3")))
+    assert names(out) == [second.with_suffix(".txt").name]
+
+
+def test_what_is_missing_is_written_again_where_it_is_asked_for(folder: Folder, make: Make) -> None:
+    pictures = [make(str(n)) for n in range(1, 6)]
+    hashes = [picture.sha256 or "" for picture in pictures]
+    give(folder, *pictures)
+    before = {name: (folder.out / name).stat().st_mtime_ns for name in names(folder.out)}
+    one, two, three, four, _ = sorted(folder.out.glob("*.jpg"))
+    words = one.with_suffix(".txt").read_text()
+    one.unlink()
+    one.with_suffix(".txt").unlink()
+    two.unlink()
+    two.with_suffix(".txt").write_text("mine")
+    three.with_suffix(".txt").unlink()
+    four.write_bytes(b"cropped by a tool")
+    kept = {name: before[name] for name in names(folder.out) if name not in (two.stem + ".txt",)}
+    kept[four.name] = four.stat().st_mtime_ns
+
+    change = folder.change(dict(zip(hashes, pictures, strict=True)), hashes)
+    planned = {path.name for _, path in change.planned(pictures, folder.out)}
+    report = change.write(pictures, folder.out)
+    assert (report.written, report.unchanged) == (2, 3)
+    assert planned >= {one.name, one.stem + ".txt", two.name}
+    assert names(folder.out) == sorted(before)
+    assert (one.with_suffix(".txt").read_text(), two.with_suffix(".txt").read_text()) == (
+        words,
+        "mine",
+    )
+    assert kept == {name: (folder.out / name).stat().st_mtime_ns for name in kept}
+
+    two.unlink()
+    folder.tidy()
+    give(folder, *pictures[2:], gone=tuple(pictures[:2]))
+    assert two.with_suffix(".txt").read_text() == "mine"  # it is still somebody's
+    assert not one.exists()
+
+
+@pytest.mark.parametrize("ending", [".txt", ".jpg"])
+def test_a_kill_while_it_is_written_again_costs_nothing(
+    out: Path, make: Make, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    one = make("1")
+    new = replace(one, tags={"general": ("new_words",)})
+    with opened(out) as folder:
+        give(folder, one)
+        folder.reach(7)
+    (picture,) = out.glob("*.jpg")
+    picture.unlink()
+    again = {one.sha256 or ""}
+    with opened(out) as folder, monkeypatch.context() as patched:
+        replaced = Path.replace
+
+        def dying(path: Path, target: Path) -> Path:
+            if target.suffix == ending:
+                raise Killed
+            return replaced(path, target)
+
+        patched.setattr(Path, "replace", dying)
+        with pytest.raises(Killed):
+            folder.change({one.sha256 or "": new}, again).write([new], out)
+    with opened(out) as folder:
+        assert folder.reached == 7
+        report = folder.change({one.sha256 or "": new}, again).write([new], out)
+        assert report.written == 1
+        assert names(out) == [picture.name, picture.stem + ".txt"]
+        assert picture.with_suffix(".txt").read_text() == "new words"
+        give(folder, gone=(one,))
+    assert names(out) == []
+
+
+def test_a_folder_remembers_how_far_it_ever_was(out: Path) -> None:
+    with opened(out) as folder:
+        assert folder.reached == 0
+        folder.reach(5)
+        folder.reach(3)
+    with opened(out) as folder:
+        assert folder.reached == 5
+
+
+def test_a_folder_of_before_is_opened(out: Path, make: Make) -> None:
+    with opened(out) as folder:
+        give(folder, make("1"))
+        folder.begun()
+    with closing(sqlite3.connect(out / ".trawl-folder.db")) as db:
+        db.execute("ALTER TABLE about DROP COLUMN reached")
+        db.execute("PRAGMA user_version=1")
+    with opened(out) as folder:
+        assert (folder.fresh, folder.reached) == (False, 0)
+        assert give(folder, make("1")).unchanged == 1
 
 
 @pytest.mark.parametrize("ending", [".txt", ".jpg"])

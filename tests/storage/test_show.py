@@ -11,7 +11,7 @@ from storage import actions, derived
 from storage.derived import DerivedImage
 from storage.errors import NotFound
 from storage.reader import Reader
-from storage.records import Rung
+from storage.records import Candidate, Rung
 from tests.storage.catalog import Catalog, candidate, rejected, sha256_of
 
 
@@ -34,6 +34,48 @@ def test_an_id_of_two_sites_names_both(catalog: Catalog) -> None:
     with Reader(catalog.workspace) as reader, pytest.raises(NotFound) as told:
         reader.show("1234567x")
     assert "other:1234567x, site:1234567x" in str(told.value)
+
+
+def paged(site_id: str, page: str, site: str = "site") -> Candidate:
+    return replace(candidate(site_id), page_url=page, site=site)
+
+
+def test_a_page_names_its_work_however_it_is_written(catalog: Catalog) -> None:
+    catalog.page(
+        catalog.crawl(),
+        paged("1", "https://site.test/posts/1"),
+        paged("2", "http://site.test/view.php?id=2"),
+        paged("a b", "//site.test/a%20b/"),
+        paged("1", "https://other.test/posts/1", site="other"),
+        paged("7", "https://both.test/7"),
+        paged("7", "https://both.test/7/", site="other"),
+    )
+    pages = {
+        "1": ("http://site.test/posts/1/", "HTTPS://SITE.test/posts/1?q=cat#top"),
+        "2": ("https://site.test/view.php?id=2",),
+        "a b": ("https://site.test/a%20b", "//site.test/a b/"),
+    }
+    with Reader(catalog.workspace) as reader:
+        for site_id, written in pages.items():
+            assert {reader.show(page)["site_id"] for page in written} == {site_id}
+            assert {reader.show(page)["site"] for page in written} == {"site"}
+        for wrong in ("https://site.test/posts/2", "https://site.test/view.php", "https://[/1"):
+            with pytest.raises(NotFound):
+                reader.show(wrong)
+        with pytest.raises(NotFound, match="page of several works: site:7, other:7"):
+            reader.show("https://both.test/7")
+
+
+def test_an_id_that_begins_the_hash_of_another_work_names_neither(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    begins = sha256_of("one")[:6]
+    catalog.page(crawl, candidate("1"), candidate(begins))
+    catalog.fetched(crawl, "1", "one")
+    with Reader(catalog.workspace) as reader:
+        with pytest.raises(NotFound, match=f"id of site:{begins} and begins the sha256"):
+            reader.show(begins)
+        assert reader.show(sha256_of("one")[:9])["site_id"] == "1"
+        assert reader.show(f"site:{begins}")["site_id"] == begins
 
 
 def test_every_place_and_crawl_of_a_picture_is_told(catalog: Catalog) -> None:

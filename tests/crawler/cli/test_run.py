@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ from PIL import Image
 
 import crawler
 from crawler.demo.site import DemoSite
-from crawler.recipe.gathering import Gathering, Limits
-from crawler.recipe.plan import Source
+from crawler.recipe.gathering import Gathering, Limits, Turn
 from crawler.recipe.reading import read
 from crawler.run import Run, Summary
 from storage.reader import Reader
@@ -179,7 +179,34 @@ def test_a_dry_run_says_what_each_source_would_list_and_writes_nothing(
     assert "would fetch 14 files" in done.out
     document = run(trawl, recipe, "--dry-run", "-w", "ws")
     assert [s["fetch"] for s in document["sources"]] == [6, 14]
+    assert done.out.splitlines()[-1] == "at most 20 of 20; quotas are not reckoned here"
+    assert (document["at_most"], document["target"]) == (20, 20)
     assert not Path("ws").exists()
+
+
+def test_a_dry_run_says_how_large_the_set_can_become(
+    trawl: Trawl, site: DemoSite, recipe: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("target = 20", "target = 400").replace("0.3", "0.5"))
+    document = run(trawl, recipe, "--dry-run", "-w", "ws")
+    has = [source["fetch"] for source in document["sources"]]
+    assert [source["wanted"] for source in document["sources"]] == [200, 200]
+    assert max(has) < 200
+    assert document["at_most"] == sum(has)
+    last = trawl("run", recipe, "--dry-run", "-w", "ws").out.splitlines()[-1]
+    assert last.startswith(f"at most {sum(has)} of 400: official has {has[0]} of the 200 it is to")
+
+
+def test_a_source_that_is_asked_again_is_told_why(
+    trawl: Trawl, site: DemoSite, recipe: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("max_share = 0.15", "max = 1"))
+    done = trawl("run", recipe, "-w", "ws")
+    again = [line for line in done.err.splitlines() if "left out by quota." in line]
+    assert again
+    assert re.search(r"wanted \(\d+ left out by quota\.artist.*: \d+ more wanted\)", again[0])
+    (spent,) = [line for line in done.out.splitlines() if "spare" in line] or [""]
+    assert not spent or "found no place" in spent
 
 
 def test_a_limit_is_that_of_the_whole_run(trawl: Trawl, site: DemoSite, recipe: Path) -> None:
@@ -196,7 +223,7 @@ async def test_what_one_crawl_used_of_a_limit_the_next_one_lacks(
     lent: list[int | None] = []
     used: list[int] = []
 
-    async def follow(_source: Source, run: Run) -> Summary:
+    async def follow(_turn: Turn, run: Run) -> Summary:
         lent.append(run.request.max_bytes)
         summary = await run
         used.append(summary.stats.bytes_fetched)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,19 @@ class Talk:
 
 
 @pytest.fixture
-def talk(spawn: Spawn) -> Any:
+def talk(spawn: Spawn) -> Iterator[Any]:
+    talks: list[Talk] = []
+
     def talk(*arguments: object) -> Talk:
         words = ("stream", "--consumer", "crop", "--ack-stdin", *arguments)
-        return Talk(spawn(*words, stdin=subprocess.PIPE))
+        talks.append(Talk(spawn(*words, stdin=subprocess.PIPE)))
+        return talks[-1]
 
-    return talk
+    yield talk
+    for one in talks:  # one that a test gave up, too
+        one.process.kill()
+        with one.process:
+            pass
 
 
 def acked(trawl: Trawl, name: str = "crop") -> tuple[int, int, int]:
@@ -213,6 +221,114 @@ def test_what_is_no_answer_is_told_and_changes_nothing(
     assert "no answer to an open event" in err
     assert reader.process.returncode == 0
     assert acked(trawl) == (0, 4, 0)
+
+
+MANY = 2_000
+"""Events whose lines no pipe can hold."""
+
+
+@pytest.fixture
+def much(catalog: Catalog) -> None:
+    rows = [(f'"{"x" * 99}"',)] * MANY
+    catalog.db.executemany(
+        "INSERT INTO events(kind, payload, at) VALUES ('retagged', ?, '2020')", rows
+    )
+
+
+def soon(trawl: Trawl, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
+    """How far the consumer is, once it is there or a second has passed."""
+    deadline = time.monotonic() + 1
+    while (found := acked(trawl)) != wanted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+@pytest.mark.usefixtures("much")
+@pytest.mark.parametrize("arguments", [[], ["--follow"], ["--follow", "--max-inflight", 20]])
+def test_an_answer_outlives_a_kill_at_once_while_nobody_reads_the_other_lines(
+    trawl: Trawl, talk: Any, arguments: list[object]
+) -> None:
+    reader = talk(*arguments)
+    for n in range(1, 21):
+        assert reader.hear()["seq"] == n
+        reader.say(n)
+    wanted = (20, MANY + COUNT - 20, 0)
+    assert soon(trawl, wanted) == wanted
+    reader.process.kill()
+    reader.end()
+    assert acked(trawl) == wanted
+
+
+@pytest.mark.usefixtures("much")
+def test_answers_one_by_one_are_stored_one_by_one(trawl: Trawl, talk: Any) -> None:
+    reader = talk("--follow")
+    for n in range(1, 6):
+        assert reader.hear()["seq"] == n
+        reader.say(n)
+        assert soon(trawl, (n, MANY + COUNT - n, 0))[0] == n
+    reader.process.kill()
+    reader.end()
+
+
+@pytest.mark.usefixtures("much")
+def test_a_slow_reader_gets_every_line_once_and_in_order(trawl: Trawl, talk: Any) -> None:
+    reader = talk()
+    heard = []
+    while len(heard) < MANY + COUNT:
+        heard.append(reader.hear()["seq"])
+        reader.say(heard[-1])
+    assert (reader.end()[0], reader.process.returncode) == ("", 0)
+    assert heard == list(range(1, MANY + COUNT + 1))
+    assert acked(trawl) == (MANY + COUNT, 0, 0)
+
+
+def test_what_failed_at_the_end_of_the_log_comes_again_in_the_same_run(
+    trawl: Trawl, catalog: Catalog, talk: Any
+) -> None:
+    reader = talk()
+    told = [(line["seq"], line["attempt"]) for line in (reader.hear() for _ in range(COUNT))]
+    for n in range(1, COUNT):
+        reader.say(n)
+    reader.say(f"nack {COUNT} 0")
+    again = reader.hear()
+    reader.say(again["seq"])
+    assert (again["seq"], again["attempt"]) == (COUNT, 2)
+    assert reader.process.wait(timeout=20) == 0  # also though more answers could come
+    assert reader.end()[0] == ""
+    assert told == [(n, 1) for n in range(1, COUNT + 1)]
+    assert acked(trawl) == (COUNT, 0, 0)
+
+
+def test_what_is_due_while_other_answers_are_awaited_comes_in_the_same_run(
+    catalog: Catalog, talk: Any
+) -> None:
+    reader = talk()
+    for _ in range(COUNT):
+        reader.hear()
+    reader.say("nack 2 0.3")
+    line = reader.hear()
+    assert (line["seq"], line["attempt"]) == (2, 2)
+    reader.end()
+
+
+def test_what_waits_to_come_again_is_told(trawl: Trawl, catalog: Catalog, talk: Any) -> None:
+    reader = talk()
+    for n in range(1, COUNT + 1):
+        assert reader.hear()["seq"] == n
+        reader.say("nack 2 100" if n == 2 else n)
+    assert "consumer crop: 1 event that failed waits until 20" in reader.end()[1]
+    again = trawl("stream", "--consumer", "crop")
+    assert (again.code, again.out) == (0, "")
+    assert "consumer crop: 1 event that failed waits until 20" in again.err
+    trawl("consumers", "rewind", "crop", "--to-start")
+    reader = talk()
+    for n in range(1, COUNT + 1):
+        reader.hear()
+        reader.say(f"nack {n} {100 * n}")
+    assert "crop: 4 events that failed wait, the first until 20" in (told := reader.end()[1])
+    assert ", the last until 20" in told
+    trawl("consumers", "rewind", "crop", "--to-start")
+    assert "failed" not in trawl("stream", "--consumer", "crop").err
 
 
 # -- the ends of a follower -------------------------------------------------------------------

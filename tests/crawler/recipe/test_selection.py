@@ -103,3 +103,11 @@ def test_a_source_has_the_places_kept_for_it_wherever_no_quota_is_in_the_way(
     found = select(free, [p for has in supply for p in has])
     for one, has in zip(free.sources, supply, strict=True):
         assert found.of(one.name) >= min(one.least, len(has))
+
+
+def test_what_quotas_kept_out_is_told_by_source() -> None:
+    made = recipe(4, source("one", 2, 2), source("two"), artist=1)
+    artists = {"artists": ("a",)}
+    pictures = [picture(0, n, **artists) for n in range(3)] + [picture(1, 0, **artists)]
+    chosen = select(made, pictures)
+    assert chosen.kept_out == {("artist", "one"): 2, ("artist", "two"): 1}

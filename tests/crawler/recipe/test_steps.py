@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from crawler.recipe.plan import Recipe
 from crawler.recipe.selection import Picture, Selection, select
-from crawler.recipe.steps import Standing, first_want, next_step
+from crawler.recipe.steps import Standing, at_most, first_want, next_step
 from tests.crawler.recipe.plans import picture, rated, recipe, recipes, source, supplies
 
 
@@ -103,3 +103,10 @@ def test_sources_with_the_same_pictures_are_asked_until_the_set_is_full_or_nothi
         chosen = found.of(one.name)
         wanted = chosen < one.least or (len(found.chosen) < asked.target and chosen < one.most)
         assert not wanted or count == len(has) or count - chosen >= asked.spare
+
+
+def test_a_set_is_at_most_what_its_sources_have_and_may_give() -> None:
+    asked = recipe(200, source("official", 120, 120), source("rest", 80, 80))
+    assert at_most(asked, [8, None]) == 88
+    assert at_most(asked, [None, None]) == 200
+    assert at_most(recipe(200, source("official", 120, 120), source("rest")), [8, None]) == 200
