@@ -24,6 +24,7 @@ from crawler.setting_keys import Limits, Storage
 from crawler.site import Net, Site
 from storage.schema import migrate
 from storage.stream import EventKind
+from storage.words import AGAIN, BY_PERSON
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py from the code: change that, and run it. -->"
@@ -67,6 +68,14 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "superseded": "a better copy took the place of another (near-duplicates: to come)",
         "retagged": "the site changed the tags of a picture in a set",
         "crawl_finished": "a crawl met its target or its source has no more: counts by state",
+    }
+)
+OTHERS: Mapping[str, str] = MappingProxyType(
+    {
+        BY_PERSON: "accepted or rejected by a person, whatever the rules say",
+        AGAIN: "pending: `trawl retry` asked for it, and it is tried whatever the target",
+        "same_file": "duplicate: the same bytes as an earlier work of the crawl",
+        "same_pixels": "duplicate: its source says that its pixels are those of an earlier work",
     }
 )
 LINES: Mapping[str, str] = MappingProxyType(
@@ -219,6 +228,8 @@ def _reasons() -> Iterator[str]:
     yield "## Why a work failed or is unavailable\n"
     rows = [(f"`{reason}`", text) for reason, text in sorted(OUTCOMES.items())]
     yield from _table(("reason", "meaning"), [*rows, ("`http_NNN`", "its host answers so")])
+    yield "## Other reasons\n"
+    yield from _table(("reason", "meaning"), [(f"`{r}`", text) for r, text in OTHERS.items()])
 
 
 def _catalog() -> Iterator[str]:

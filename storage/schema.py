@@ -299,7 +299,9 @@ of people (actions, decisions) and consumers that answer out of order (deliverie
 
 _SIZE = (
     "(SELECT CASE WHEN w > 0 AND h > 0 THEN min(w, h) WHEN w > 0 THEN w WHEN h > 0 THEN h END,"
-    " CASE WHEN w > 0 AND h > 0 THEN w * h END FROM (SELECT"
+    # Larger sides have an area that is no number to SQLite: a site may claim anything.
+    " CASE WHEN w BETWEEN 1 AND 3037000499 AND h BETWEEN 1 AND 3037000499 THEN w * h END"
+    " FROM (SELECT"
     " coalesce((SELECT i.width FROM images i WHERE i.sha256 = candidates.image), width) AS w,"
     " coalesce((SELECT i.height FROM images i WHERE i.sha256 = candidates.image), height) AS h))"
 )

@@ -71,7 +71,7 @@ class Disk:
         purge.remove_doomed(self.db, self.store)
         return result
 
-    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(self, work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         return self.write(work)
 
     def light(self, fuse: int) -> None:

@@ -172,3 +172,11 @@ def test_blocked_content_stays_blocked_whatever_the_site_says_later(catalog: Cat
         assert catalog.states(met) == {"66": "rejected:blocked_content"}
     assert catalog.rows("SELECT 1 FROM rungs") == []
     assert catalog.rows("SELECT 1 FROM candidate_tags") == []
+
+
+def test_a_size_that_no_number_holds_is_kept_without_its_area(catalog: Catalog) -> None:
+    crawl = catalog.crawl()
+    catalog.page(crawl, candidate("1", width=220_154_849, height=41_894_930_222))
+    assert catalog.rows("SELECT side, pixels FROM candidates") == [(220_154_849, None)]
+    catalog.db.execute("UPDATE candidates SET width = 10, height = 20")
+    assert catalog.rows("SELECT side, pixels FROM candidates") == [(10, 200)]
