@@ -65,11 +65,6 @@ def settings() -> Callable[..., Settings]:
     return make
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long journeys first: at the end the other workers would wait for the last of them."""
-    items.sort(key=lambda item: not {"scenarios", "fuzz"}.intersection(item.path.parts))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much of the documentation was run."""
     ran = sum(
