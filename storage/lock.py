@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ CONSUMERS = "consumers"
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
-class _Lock:
+class _Lock(ABC):
     """Holds a file of a workspace; the file says who and since when."""
 
     def __init__(self, path: Path) -> None:
@@ -47,9 +48,9 @@ class _Lock:
     ) -> None:
         self.release()
 
+    @abstractmethod
     def refusal(self, holder: str) -> WorkspaceLocked:
         """What is raised where somebody else has it; ``holder`` is the end of a sentence."""
-        raise NotImplementedError
 
     def acquire(self) -> None:
         with in_our_words(self.path.parent):

@@ -8,7 +8,6 @@ from pathlib import Path
 from storage.errors import NoWorkspace
 
 CATALOG = "catalog.db"
-SETTINGS = "trawl.toml"
 DEFAULT = "trawl-data"
 
 

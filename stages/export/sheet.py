@@ -96,7 +96,7 @@ class Sheet:
     def planned(self, images: Sequence[AcceptedImage], out: Path) -> Iterator[tuple[str, Path]]:
         """The sheet, and what a kill may leave of it. Raises BadOption and FolderNotOurs."""
         _previous(out)
-        for image in _drawable(images)[: self.options.max_cells]:
+        for image in self.cells(images):
             if image.sha256 is not None:
                 yield image.sha256, out
                 yield image.sha256, disk.temp_beside(out)

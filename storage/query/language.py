@@ -135,10 +135,6 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     sort: Sort | None = None
 
-    def tests(self, field: str, kind: type[OneOf] | type[Begins] = OneOf) -> bool:
-        """Whether a text field is asked about."""
-        return any(isinstance(c.test, kind) and c.test.field == field for c in self.conditions)
-
 
 def parse(words: Sequence[str], known: Known) -> Query:
     """Read query words. Raises BadQuery, which names the fields, operators or values there are."""
