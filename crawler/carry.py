@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,6 +168,7 @@ class Carrier:
         self, work: Work, candidate: Candidate, image: str | None, rung: int = 0
     ) -> list[Settled] | None:
         """Settle a work whose picture we hold already; None where its bytes are needed."""
+        unmeasured: list[Image] = []
 
         def settle_held(db: sqlite3.Connection) -> list[Settled] | None:
             held = (
@@ -188,6 +189,9 @@ class Carrier:
                 return settle(db, self.crawl_id, work.candidate_id, ruling)
             if not held.stored and ruling.state != "rejected":
                 return None
+            if ruled.state == "accepted" and not self._is_measured(held.picture):
+                unmeasured.append(held.picture)
+                return None
             return works.settle_picture(
                 db,
                 self.tools.store,
@@ -201,9 +205,35 @@ class Carrier:
 
         # In one transaction: the bytes must not be dropped in between.
         settled = await self.tools.writer.do(settle_held)
+        if unmeasured and await self._measured_again(unmeasured.pop()):
+            settled = await self.tools.writer.do(settle_held)
         if settled is not None and image is None:
             self.stats.bytes_saved += candidate.bytes or 0
         return settled
+
+    def _is_measured(self, picture: Image) -> bool:
+        rules = self.request.rules
+        return rules.judge.is_measured(picture.measures, rules.policy)
+
+    async def _measured_again(self, picture: Image) -> bool:
+        """Measure a file that we hold for this crawl's policy; False where it cannot be read."""
+        path = self.tools.store.path(picture.sha256, picture.format)
+        try:
+            now = await self.tools.inspector.inspect(
+                path, sha256=picture.sha256, md5=picture.md5, size=picture.bytes
+            )
+        except (FetchError, FileNotFoundError):
+            return False  # dropped or damaged meanwhile: it is fetched, and that tells
+        await self.tools.writer.do(lambda db: works.measured(db, self._with_others(db, now)))
+        return self._is_measured(now)
+
+    def _with_others(self, db: sqlite3.Connection, picture: Image) -> Image:
+        """The picture, and what the models of other crawls have said of it."""
+        held = candidates.held(db, picture.sha256)
+        if held is None:
+            return picture
+        measures = self.request.rules.judge.together(held.picture.measures, picture.measures)
+        return replace(picture, measures=measures)
 
     async def _commit(self, work: Work, got: Acquired) -> list[Settled]:
         self.largest = max(self.largest, got.picture.bytes)
@@ -236,7 +266,7 @@ class Carrier:
                     self.tools.store,
                     self.crawl_id,
                     work.candidate_id,
-                    got.picture,
+                    self._with_others(db, got.picture),
                     ruling,
                     temp=got.temp,
                     rung=got.rung,

@@ -11,7 +11,7 @@ from typing import Any
 
 from crawler.carry import Tools
 from crawler.engine import Engine
-from crawler.errors import StorageError
+from crawler.errors import ConfigError, StorageError
 from crawler.http.session import Session
 from crawler.inspection import Inspector
 from crawler.limits import works_at_once
@@ -20,6 +20,7 @@ from crawler.settings import Settings
 from crawler.site import Site
 from crawler.stats import Stats
 from crawler.user_state import hosts_file
+from filters.policy import PolicyError
 from storage import crawls, purge, stopping, workspace
 from storage.disk import in_our_words
 from storage.files import FileStore, total_bytes
@@ -38,7 +39,8 @@ LONGEST_LISTING_WAIT = 30.0
 async def execute(path: Path, settings: Settings, site: Site, engine: Engine) -> Summary:
     """Run an engine under the lock of the workspace ``path``.
 
-    Raises WorkspaceLocked, NewerCatalog, NoSpace, and what :meth:`Engine.run` raises.
+    Raises WorkspaceLocked, NewerCatalog, NoSpace, ConfigError where the policy names files that
+    have changed, and what :meth:`Engine.run` raises.
     """
     async with AsyncExitStack() as stack:
         with in_our_words(path):
@@ -49,11 +51,15 @@ async def execute(path: Path, settings: Settings, site: Site, engine: Engine) ->
             engine.teller.warn(purge.strays_told(strays))
         at_once, settings = _as_descriptors_allow(settings, engine)
         rules = engine.request.rules
-        inspector = Inspector(
-            rules.judge,
-            max_pixels=rules.policy["resolution"].max_pixels,
-            suspects=store.suspects,
-        )
+        try:
+            inspector = Inspector(
+                rules.judge,
+                max_pixels=rules.policy["resolution"].max_pixels,
+                suspects=store.suspects,
+                policy=rules.policy,
+            )
+        except PolicyError as error:
+            raise ConfigError(str(error)) from error
         stack.callback(inspector.close)
         session = await stack.enter_async_context(
             open_session(settings, engine.stats, engine.report)

@@ -17,7 +17,7 @@ from crawler.decoding.sandbox import give_back_memory
 from crawler.decoding.supervisor import Decoder
 from crawler.errors import FetchError
 from filters.picture import Examined, Limits, PictureError, examine
-from filters.policy import FAILED, Judge
+from filters.policy import FAILED, Judge, Policy
 from storage.platform import fsync_file
 from storage.records import Image
 from storage.suspects import Suspects
@@ -55,7 +55,8 @@ class Inspector:
     """Looks at files: plain ones in worker threads (Pillow releases the interpreter while it
     decodes), all others one at a time in a process that may die of them.
 
-    ``suspects`` are the files that may have killed an earlier run.
+    ``suspects`` are the files that may have killed an earlier run; ``policy`` is what is measured
+    for, without which it is what is measured whatever is asked.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class Inspector:
         max_pixels: int,
         workers: int | None = None,
         suspects: Suspects | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        self._judge = judge
+        """Raises PolicyError where what the policy names is not what it was."""
+        self._judge = judge if policy is None else judge.configured(policy)
         self._suspects = suspects
         self._limits = Limits(max_pixels=max_pixels)
         self._small = replace(self._limits, max_pixels=min(max_pixels, LARGE_PIXELS))
-        self._decoder = Decoder(judge, self._limits)
+        self._decoder = Decoder(judge, self._limits, policy)
         self._room = Room(LARGE_PIXELS)
         self._running: set[Future[Any]] = set()
         self._pool = ThreadPoolExecutor(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from crawler import plugins
 from filters.base import Bound
-from storage.records import Crawl
 
 _NOT_MEASURED = frozenset({"version", "failed"})
 
 
+class Asks(Protocol):
+    """A crawl, or whoever else has a policy; as it is kept."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def policy(self) -> Mapping[str, Any]: ...
+
+
 def asked_of(
-    picture: Mapping[str, Any], claims: Mapping[str, Any], crawls: Sequence[Crawl]
+    picture: Mapping[str, Any], claims: Mapping[str, Any], crawls: Sequence[Asks]
 ) -> list[dict[str, Any]]:
     """One object per measure and crawl that bounds it, one for a measure that none does.
 
@@ -50,14 +58,15 @@ def asked_of(
     return found
 
 
-def _asked(filter: str, bound: Bound, value: Any, crawl: Crawl) -> dict[str, Any]:
-    limit = crawl.policy.get(filter, {}).get(bound.option)
+def _asked(filter: str, bound: Bound, value: Any, crawl: Asks) -> dict[str, Any]:
+    section, allow = bound.section or filter, crawl.policy.get("allow", ())
+    limit = crawl.policy.get(section, {}).get(bound.option)
     known = isinstance(value, (int, float)) and isinstance(limit, (int, float))
     return {
-        "option": f"{filter}.{bound.option}",
+        "option": f"{section}.{bound.option}",
         "most" if bound.most else "least": limit,
         "crawl_id": crawl.id,
         "reason": bound.reason,
-        "allowed": bound.reason in crawl.policy.get("allow", ()),
+        "allowed": bound.reason in allow or bound.unless in allow,
         "passes": bound.objection(value, limit) is None if known else None,
     }

@@ -7,6 +7,7 @@ import difflib
 import types
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from crawler.errors import TrawlError, UsageError
@@ -89,20 +90,30 @@ def judge() -> Judge:
     return Judge(_load(FILTERS, name, installed)() for name in sorted(installed.names))
 
 
-def option_value(owner: str, options: type[Any], name: str, given: Any) -> Any:
+def option_value(
+    owner: str, options: type[Any], name: str, given: Any, folder: Path | None = None
+) -> Any:
     """One option of a plug-in's ``Options`` from what a person wrote.
 
     Text becomes what the field's annotation says (``50M``, ``yes``, ``a,b``); other values are kept
-    as they are. Raises UsageError for an unknown name or a text that does not fit.
+    as they are. Files are named from ``folder``, else from the current one. Raises UsageError for
+    an unknown name or a text that does not fit.
     """
-    fields = {field.name for field in dataclasses.fields(options)}
+    fields = {field.name: field for field in dataclasses.fields(options)}
     if name not in fields:
         raise UsageError(unknown(f"option of {owner}", name, fields))
     hint = get_type_hints(options)[name]
     try:
-        return _read(hint, given) if isinstance(given, str) else _plain(hint, given)
+        value = _read(hint, given) if isinstance(given, str) else _plain(hint, given)
     except ValueError as problem:
         raise UsageError(f"{owner}.{name} {problem}, not {given!r}") from problem
+    return _located(value, folder) if fields[name].metadata.get("file") else value
+
+
+def names_files(name: str, option: str) -> bool:
+    """Whether this option of a filter names files of its user. Raises UsageError for no filter."""
+    fields = dataclasses.fields(load(FILTERS, name).Options)
+    return any(field.name == option and field.metadata.get("file") for field in fields)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -122,6 +133,15 @@ def _plain(hint: Any, value: Any) -> Any:
     if _bare(hint) is float and type(value) is int:
         return float(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _located(value: Any, folder: Path | None) -> Any:
+    """The files that a value names, each with its whole path."""
+    if isinstance(value, tuple):
+        return tuple(_located(one, folder) for one in value)
+    if not isinstance(value, str) or not value:
+        return value
+    return str((folder or Path.cwd()) / Path(value).expanduser())
 
 
 def _bare(hint: Any) -> Any:

@@ -34,6 +34,14 @@ def change_of(judge: Judge, before: Mapping[str, Json], policy: Policy) -> Chang
             return whole
         if (old.allow - policy.allow).intersection(filter.reasons):
             return whole
+    doubtful = tuple(
+        threshold
+        for filter in opaque
+        for threshold in _thresholds(filter, old, policy)
+        if threshold.old != threshold.new
+    )
+    if not all(map(_is_plain, doubtful)):
+        return whole
     return Change(
         names,
         reasons,
@@ -49,6 +57,7 @@ def change_of(judge: Judge, before: Mapping[str, Json], policy: Policy) -> Chang
             for filter in opaque
             for reason in (policy.allow - old.allow).intersection(filter.reasons)
         ),
+        doubtful,
     )
 
 
@@ -66,28 +75,23 @@ def _can_be_asked(filter: Filter, *policies: Policy) -> bool:
     if not says_only_bounds(filter):
         return False
     found = [one for policy in policies for one in _thresholds(filter, policy, policy)]
-    limits = [limit for one in found for limit in (one.old, one.new) if limit is not None]
     told = Counter(bound.reason for bound in filter.bounds)
-    return (
-        all(one.can_be_asked for one in found)
-        and all(type(limit) in (int, float) for limit in limits)
-        and max(told.values(), default=1) == 1
-    )
+    return all(map(_is_plain, found)) and max(told.values(), default=1) == 1
+
+
+def _is_plain(threshold: Threshold) -> bool:
+    limits = (threshold.old, threshold.new)
+    return threshold.can_be_asked and all(type(v) in (int, float) for v in limits if v is not None)
 
 
 def _thresholds(filter: Filter, old: Policy, new: Policy) -> Iterator[Threshold]:
     for bound in filter.bounds:
-
-        def limit(policy: Policy, reason: str = bound.reason, option: str = bound.option) -> Any:
-            allowed = reason in policy.allow
-            return None if allowed else getattr(policy[filter.name], option)
-
         yield Threshold(
             filter.name,
             bound.reason,
             bound.measure,
-            old=limit(old),
-            new=limit(new),
+            old=bound.limit(old, filter.name),
+            new=bound.limit(new, filter.name),
             most=bound.most,
             claimed=bound.claimed,
         )

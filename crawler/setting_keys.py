@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -49,12 +50,12 @@ class Storage:
     """Bytes of rejected files that are kept, the oldest dropped first."""
 
 
-def parse(key: str, given: Any, origin: str = "flag") -> Any:
-    """The value of one dotted key, checked.
+def parse(key: str, given: Any, origin: str = "flag", folder: Path | None = None) -> Any:
+    """The value of one dotted key, checked; files are named from ``folder``, else the current one.
 
     Raises ConfigError, which never repeats a text that was given: it may hold a secret.
     """
-    parser = _parser(key, origin)
+    parser = _parser(key, origin, folder)
     try:
         return parser(given)
     except ValueError as problem:
@@ -108,7 +109,7 @@ _SITE: Mapping[str, Parser] = MappingProxyType(
 )
 
 
-def _parser(key: str, origin: str) -> Parser:
+def _parser(key: str, origin: str, folder: Path | None) -> Parser:
     if key in _FIXED:
         return _FIXED[key]
     parts = key.split(".")
@@ -123,7 +124,7 @@ def _parser(key: str, origin: str) -> Parser:
             return _SITE[option]
         raise _unknown(key, origin, (f"sites.{_named(site)}.{name}" for name in _SITE))
     if parts[0] == "policy" and len(parts) == 3:
-        return lambda given: _filter_option(parts[1], parts[2], given, origin)
+        return lambda given: _filter_option(parts[1], parts[2], given, origin, folder)
     raise _unknown(key, origin, (*_FIXED, "sites.NAME.rate", "policy.FILTER.OPTION"))
 
 
@@ -135,14 +136,14 @@ def _unknown(key: str, origin: str, known: Iterable[str]) -> ConfigError:
     )
 
 
-def _filter_option(name: str, option: str, given: Any, origin: str) -> Any:
+def _filter_option(name: str, option: str, given: Any, origin: str, folder: Path | None) -> Any:
     # Loaded only where a policy is set: filters bring the decoder and numpy.
     from crawler import plugins
     from filters.policy import Judge, PolicyError
 
     try:
         filter = plugins.load(plugins.FILTERS, name)
-        value = plugins.option_value(name, filter.Options, option, given)
+        value = plugins.option_value(name, filter.Options, option, given, folder)
         Judge([filter()]).policy({name: {option: value}})
     except (PolicyError, TrawlError) as problem:
         raise ConfigError(f"{_without(str(problem), given)} ({origin})") from None

@@ -22,6 +22,7 @@ from crawler.site import Credentials, Net, Site
 
 __all__ = ["Limits", "Settings", "Storage", "Value", "load", "parse", "set_value"]
 
+_READ_IT = "read the file; if it is yours, run again with --trust-workspace"
 _RESERVED = frozenset({"TRAWL_WORKSPACE", "TRAWL_CORPUS", "TRAWL_VIEWER"})
 
 
@@ -48,6 +49,8 @@ class Settings:
     own_origins: Mapping[str, str] = field(default_factory=dict)
     """Site -> the origin its user (not a workspace file) chose; ``proxy`` -> that of the proxy."""
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    trusted: bool = False
+    """Whether the workspace may name files of this machine."""
 
     def adapter(self, site: str) -> str:
         """The name of the adapter that serves a site: ``[sites.NAME] adapter``, else its name."""
@@ -99,19 +102,22 @@ def load(
     """Read every layer. ``flags`` maps dotted keys to text or values.
 
     Raises ConfigError for an unknown key, a wrong value, a file that is not TOML, and a workspace
-    file that opens private hosts, chooses a proxy or redirects a site with a login without
-    ``trust_workspace``.
+    file that opens private hosts, chooses a proxy, redirects a site with a login or names files of
+    this machine (models to run) without ``trust_workspace``.
     """
     secrets = read_secrets(environ)
     own: dict[str, Value] = {}
     values: dict[str, Value] = {}
     user = user_file()
-    _merge(own, _flat(_read_toml(user)), f"user file {user}")
+    _merge(own, _flat(_read_toml(user)), f"user file {user}", user.parent)
     values.update(own)
     if workspace is not None:
         shared: dict[str, Value] = {}
         path = workspace_file(workspace)
-        _merge(shared, _flat(_read_toml(path)), f"workspace file {path}")
+        found = _flat(_read_toml(path))
+        if not trust_workspace:
+            _distrust_files(found, path)
+        _merge(shared, found, f"workspace file {path}", path.parent)
         values.update(shared)
     nearer: dict[str, Value] = {}
     for key, (variable, text) in _environment(environ).items():
@@ -139,6 +145,7 @@ def load(
         values=values,
         own_origins=own_origins,
         secrets=secrets,
+        trusted=trust_workspace,
     )
 
 
@@ -176,9 +183,11 @@ def set_value(path: Path, key: str, given: str) -> Any:
     return value
 
 
-def _merge(values: dict[str, Value], given: Mapping[str, Any], origin: str) -> None:
+def _merge(
+    values: dict[str, Value], given: Mapping[str, Any], origin: str, folder: Path | None = None
+) -> None:
     for key, raw in given.items():
-        values[key] = Value(parse(key, raw, origin), origin)
+        values[key] = Value(parse(key, raw, origin, folder and folder.absolute()), origin)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -210,13 +219,29 @@ def _environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _distrust_files(found: Mapping[str, Any], path: Path) -> None:
+    """Before any of them is looked at."""
+    for key, value in found.items():
+        section, _, rest = key.partition(".")
+        name, _, option = rest.partition(".")
+        if section != "policy" or not option or not value:
+            continue
+        from crawler import plugins  # only where a policy is set: filters take time to load
+
+        if name in plugins.names(plugins.FILTERS) and plugins.names_files(name, option):
+            raise ConfigError(
+                f"the workspace file {path} names files that filters are to run ({key})",
+                hint=_READ_IT,
+            )
+
+
 def _distrust(
     shared: Mapping[str, Value],
     secrets: Mapping[str, Secret],
     own_origins: Mapping[str, str],
     own_proxy: str,
 ) -> None:
-    hint = "read the file; if it is yours, run again with --trust-workspace"
+    hint = _READ_IT
     for key, value in shared.items():
         if key == "net.allow_hosts" and value.value:
             raise ConfigError(f"the {value.origin} opens private hosts ({key})", hint=hint)

@@ -55,13 +55,18 @@ class Rules:
     ) -> Ruling:
         """The verdict on what the catalog holds: measures where there are any, else claims.
 
+        ``pending`` also means that the policy asks for more than was measured: the next run does.
+
         What is hidden stays hidden, though its picture is held: a work that a crawl accepted while
         it was public stays accepted until that crawl lists it or is judged again, unless it is
         blocked content, which goes at once wherever it is.
         """
         if measures is None or candidate.unavailable is not None:
             return self.of_claims(candidate)
-        return self.of_picture(candidate, measures)
+        ruling = self.of_picture(candidate, measures)
+        if ruling == ACCEPTED and not self.judge.is_measured(measures, self.policy):
+            return PENDING
+        return ruling
 
     def _ruling(self, rejection: Rejection) -> Ruling:
         if rejection.reason == FAILED:

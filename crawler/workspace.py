@@ -112,6 +112,7 @@ class Workspace:
                 hint="set the base_url back, or start a new crawl",
             )
         rules = self._rules(crawl.policy, own=False)
+        self._require_trust(crawl.id, rules)
         for query in (crawl.spec.query, crawl.resolved):
             self._refuse_blocked(crawl.spec.site, [query], rules)
         request = Request(
@@ -185,6 +186,22 @@ class Workspace:
             )
         except PolicyError as error:
             raise ConfigError(str(error)) from error
+
+    def _require_trust(self, crawl_id: str, rules: Rules) -> None:
+        """A catalog may be somebody else's, and name files of this machine to be run."""
+        if self.settings.trusted:
+            return
+        own = self._rules({}).policy
+        for filter in rules.judge.filters:
+            ours, asked = own[filter.name], rules.policy[filter.name]
+            for option in fields(asked):
+                named = getattr(asked, option.name)
+                if option.metadata.get("file") and not {*named} <= {*getattr(ours, option.name)}:
+                    raise ConfigError(
+                        f"crawl {crawl_id} names files that filters are to run"
+                        f" ({filter.name}.{option.name}: {', '.join(named)})",
+                        hint="if you have started it, add --trust-workspace or crawl as before",
+                    )
 
     def _known_crawl(self, crawl_id: str | None) -> Crawl:
         with Reader(self.path) as reader:

@@ -67,11 +67,13 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     source: str = "",
+    file: bool = False,
 ) -> Any:
     """A field of a filter's Options: one threshold, with its unit, range and where it is from.
 
     The command line, the settings file and the reference page are made from these. ``choices``,
-    where given, are the only words that the value (or each of its words) can be.
+    where given, are the only words that the value (or each of its words) can be. ``file``: it names
+    files, which a settings file names from where it lies, and a foreign one may not.
     """
     metadata = {
         "help": help,
@@ -80,6 +82,7 @@ def option(
         "high": high,
         "choices": choices,
         "source": source,
+        "file": file,
     }
     if isinstance(default, (list, dict, set)):
         raise TypeError("an option's default must be immutable")
@@ -102,6 +105,21 @@ class Bound:
     """Whether the option is the most that is allowed; else the least."""
     claimed: bool = False
     """Whether sizes that a source claims are judged as well: of ``side`` and ``pixels`` alone."""
+    section: str = ""
+    """The filter whose option it is, where that is another: one limit may hold for two measures.
+    Where nobody has that filter, nothing is asked. Its reason is no other bound's of the filter."""
+    unless: str = ""
+    """The reason of the other filter by that option: whoever allows that allows this, too."""
+
+    def limit(self, policy: Policy, filter: str) -> Any:
+        """What a policy asks of this measure of ``filter``; None where it asks nothing.
+
+        Raises AttributeError where the section has no such option.
+        """
+        section = policy.sections.get(self.section) if self.section else policy[filter]
+        if section is None or not policy.allow.isdisjoint((self.reason, self.unless)):
+            return None
+        return getattr(section, self.option)
 
     def objection(self, value: Scalar, limit: float) -> Rejection | None:
         """What there is to say of one value."""
@@ -180,9 +198,9 @@ class BaseFilter:
     def _beyond(
         self, bounds: Sequence[Bound], values: Measures, policy: Policy
     ) -> Rejection | None:
-        options = policy[self.name]
-        found = (b.objection(values.get(b.measure), getattr(options, b.option)) for b in bounds)
-        return policy.first(objection for objection in found if objection is not None)
+        asked = ((b, b.limit(policy, self.name)) for b in bounds)
+        found = (b.objection(values.get(b.measure), most) for b, most in asked if most is not None)
+        return next((objection for objection in found if objection is not None), None)
 
 
 def says_only_bounds(filter: Filter) -> bool:

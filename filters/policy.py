@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from filters.base import Claims, Filter, Measures, Rejection
+from filters.configurable import Configurable
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -94,13 +95,44 @@ class Judge:
         allow = frozenset(given.pop("allow", ()))
         sections: dict[str, Any] = {}
         for filter in self.filters:
-            sections[filter.name] = _options(filter, dict(given.pop(filter.name, {})))
+            options = _options(filter, dict(given.pop(filter.name, {})))
+            sections[filter.name] = (
+                filter.kept(options) if isinstance(filter, Configurable) else options
+            )
         if given:
             raise PolicyError(_unknown("policy section", next(iter(given)), sections))
         allowable = {r for f in self.filters if not f.forced for r in f.reasons}
         for reason in sorted(allow - allowable):
             raise PolicyError(_unknown("reason to allow", reason, allowable))
         return Policy(sections, allow, {f.name: f.version for f in self.filters})
+
+    def configured(self, policy: Policy) -> Judge:
+        """A judge that measures what this policy asks: most filters measure the same by any.
+
+        Raises PolicyError where what an option names is not what it was.
+        """
+        return Judge(
+            f.configured(policy[f.name]) if isinstance(f, Configurable) else f for f in self.filters
+        )
+
+    def is_measured(self, measures: Mapping[str, Measures], policy: Policy) -> bool:
+        """Whether what was measured of a picture, perhaps for others, is what this policy asks."""
+        return all(
+            f.is_measured(measures.get(f.name, {}), policy[f.name])
+            for f in self.filters
+            if isinstance(f, Configurable)
+        )
+
+    def together(
+        self, before: Mapping[str, Measures], now: Mapping[str, Measures]
+    ) -> dict[str, Measures]:
+        """What was measured of one picture by another policy's filters, and now."""
+        out = dict(now)
+        for filter in self.filters:
+            name = filter.name
+            if isinstance(filter, Configurable) and (old := before.get(name)):
+                out[name] = filter.together(old, now.get(name, {}))
+        return out
 
     def reasons(self) -> dict[str, str]:
         """Every reason of every filter, with the line that explains it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from filters.base import BaseFilter, Bound, Measures, option
+from filters.explanation import Explanation, Seen
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -58,3 +59,18 @@ class Quality(BaseFilter):
             "subsampling": picture.subsampling,
             "sharpness": sharpness(picture),
         }
+
+    def explain(self, picture: Picture) -> Explanation:
+        """The tiles whose sharpness was measured; the sharpest of them speaks."""
+        from filters.sharpness import sharpness_of_tiles
+
+        seen = sharpness_of_tiles(picture)
+        told = [score for _, score in seen if score is not None]
+        note = f"the sharpest place has {max(told):g}" if told else "no place has contrast enough"
+        return Explanation(
+            tiles=tuple(
+                Seen(tile.box, score, "sharpness" if score is not None else "too little contrast")
+                for tile, score in seen
+            ),
+            notes=(f"sharpness of the {len(seen)} places with the most contrast: {note}",),
+        )

@@ -11,18 +11,18 @@ whose steepest step would be a large share of what little is seen of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from filters.tiles import MAX_SIDE, Tile, by_contrast
 
 if TYPE_CHECKING:
     from filters.picture import Picture
 
 Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-MAX_SIDE = 256
-"""Tiles are chosen on a copy at most this large."""
 TILES = 8
 TILE = 97
 """Pixels: 24 groups of four and one more, in either direction."""
@@ -40,49 +40,34 @@ def sharpness(picture: Picture) -> float | None:
 
     None where no part of the picture has contrast enough to tell, or a side is under 17 pixels.
     """
-    tiles = _tiles(picture)
+    found = [score for _, score in sharpness_of_tiles(picture) if score is not None]
+    return max(found, default=None)
+
+
+def sharpness_of_tiles(picture: Picture) -> list[tuple[Tile, float | None]]:
+    """The same of each tile that is looked at; None where it has not contrast enough to tell."""
+    rgb = picture.rgb
+    chosen = by_contrast(rgb.size, picture.reduced(MAX_SIDE), TILE)[:TILES]
+    tiles = np.stack([np.asarray(rgb.crop(tile.box).convert("L")) for tile in chosen])
     if min(tiles.shape[1:]) < WINDOW:
-        return None
+        return [(tile, None) for tile in chosen]
+    return list(zip(chosen, _sharpness(tiles), strict=True))
+
+
+def _sharpness(tiles: Bytes) -> Iterator[float | None]:
+    """Of each of the places with the most contrast: luma, tiles x height x width."""
     down = _windows(tiles)
     across = _windows(np.ascontiguousarray(tiles.transpose(0, 2, 1)))
-    found = []
     for step_and_range in zip(*down, *across, strict=True):
         step = np.concatenate([step_and_range[0].ravel(), step_and_range[2].ravel()])
         span = np.concatenate([step_and_range[1].ravel(), step_and_range[3].ravel()])
         counts = span >= RANGE
-        if np.count_nonzero(counts) >= ENOUGH:
-            shares = step[counts] / span[counts].astype(np.float32)
-            rank = shares.size * PERCENTILE // 100
-            found.append(float(np.partition(shares, rank)[rank]))
-    return round(max(found), 3) if found else None
-
-
-def _tiles(picture: Picture) -> Bytes:
-    """The places with the most contrast, as luma at full size: tiles x height x width."""
-    rgb = picture.rgb
-    small = picture.reduced(MAX_SIDE)
-    luma = np.asarray(small.convert("L")).astype(np.int16)
-    slope = np.zeros(luma.shape, np.int32)
-    slope[:, 1:] += np.abs(np.diff(luma, axis=1))
-    slope[1:] += np.abs(np.diff(luma, axis=0))
-    # Capped, or one hard outline would outweigh a tile full of detail.
-    np.minimum(slope, 64, out=slope)
-    width, height = min(TILE, rgb.width), min(TILE, rgb.height)
-    across, down = rgb.width / small.width, rgb.height / small.height
-    columns, rows = max(1, rgb.width // width), max(1, rgb.height // height)
-    lefts = [int(i * width / across) for i in range(columns)]
-    tops = [int(i * height / down) for i in range(rows)]
-    # A very long strip can have more tiles across than its small copy has pixels: take each once.
-    lefts, tops = sorted(set(lefts)), sorted(set(tops))
-    sums = np.add.reduceat(np.add.reduceat(slope, tops, axis=0), lefts, axis=1)
-    best = np.argsort(-sums, axis=None, kind="stable")[:TILES]
-    tiles = []
-    for row, column in zip(*np.unravel_index(best, sums.shape), strict=True):
-        left = min(int(lefts[column] * across), rgb.width - width)
-        top = min(int(tops[row] * down), rgb.height - height)
-        tile = rgb.crop((left, top, left + width, top + height)).convert("L")
-        tiles.append(np.asarray(tile))
-    return np.stack(tiles)
+        if np.count_nonzero(counts) < ENOUGH:
+            yield None
+            continue
+        shares = step[counts] / span[counts].astype(np.float32)
+        rank = shares.size * PERCENTILE // 100
+        yield round(float(np.partition(shares, rank)[rank]), 3)
 
 
 def _windows(tiles: Bytes) -> tuple[Bytes, Bytes]:

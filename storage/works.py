@@ -109,6 +109,13 @@ def settle_picture(
     return settled
 
 
+def measured(db: sqlite3.Connection, picture: Image) -> None:
+    """Note what was measured of a picture that is held: its works are judged by that from now."""
+    db.execute(
+        "UPDATE images SET measures = ? WHERE sha256 = ?", (dumps(picture.measures), picture.sha256)
+    )
+
+
 def _keep_row(db: sqlite3.Connection, store: FileStore, picture: Image) -> bool:
     """Note a picture whose bytes have come; whether these are not in the store yet."""
     held = db.execute("SELECT stored FROM images WHERE sha256 = ?", (picture.sha256,)).fetchone()

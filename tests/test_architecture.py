@@ -255,6 +255,7 @@ WRITERS = {
     "crawler/execution.py": "the workspace",
     "crawler/cli/demonstration.py": "the folder that the user named",
     "crawler/cli/destination.py": "the folder that the user named",
+    "crawler/cli/explained_picture.py": "a sha256 in the folder that the user named",
     "crawler/cli/looking.py": "a constant in a new temporary folder",
     "storage/disk.py": "nobody: they have none",
     "storage/database.py": "constants in the workspace",

@@ -27,7 +27,7 @@ from crawler.stats import Stats
 _OURS = ("crawler", "filters", "storage", "stages")
 _LIBRARIES = (
     *("aiohttp", "click", "httpx", "imagehash", "numpy", "pillow", "platformdirs", "rich"),
-    *("sqlite-utils", "tenacity", "tomlkit"),
+    *("onnxruntime", "sqlite-utils", "tenacity", "tomlkit"),
 )
 _SOUND_SQLITE = (3, 51, 3)
 """Earlier ones may corrupt a write-ahead log when two connections write and checkpoint at once."""

@@ -108,6 +108,10 @@ def cli() -> None:
 
 def run() -> None:
     """The entry point of the ``trawl`` command; never returns."""
+    # Pictures are looked at side by side: more threads within one calculation only wait for each
+    # other. Read when numpy is first imported, which is later.
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -19,7 +19,9 @@ _POLICY_FLAGS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "min_side": ("resolution", "min_side"),
         "min_pixels": ("resolution", "min_pixels"),
+        "max_upscale": ("upscale", "max_upscale"),
         "rating": ("content", "ratings"),
+        "model_cards": ("models", "cards"),
     }
 )
 """Named flag -> the filter and option it sets."""
@@ -141,12 +143,26 @@ policy_options: Decorator[Any] = all_of(
     click.option("--min-side", type=PIXELS, help="Shorter side in pixels, at least."),
     click.option("--min-pixels", type=PIXELS, help="Pixels, at least (0.9M); both hold."),
     click.option(
+        "--max-upscale",
+        type=float,
+        metavar="TIMES",
+        help="How many times larger than its detail a picture may be (1.2).",
+    ),
+    click.option(
         "--rating",
         type=RATINGS,
         help="Ratings to take: general, sensitive, questionable, explicit.",
     ),
     click.option(
         "--allow", type=NAMES, help="Reasons not to reject for, such as monochrome,upscaled."
+    ),
+    click.option(
+        "--model-card",
+        "model_cards",
+        multiple=True,
+        type=click.Path(exists=True, resolve_path=True),
+        metavar="FILE",
+        help="A model of your own that judges pictures, by its card.",
     ),
     click.option(
         "--set",
@@ -206,7 +222,7 @@ def policy_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
     policy: dict[str, Any] = {}
     for flag, (name, option) in _POLICY_FLAGS.items():
-        if given.get(flag) is not None:
+        if given.get(flag) not in (None, ()):
             policy.setdefault(name, {})[option] = given[flag]
     for key, text in given.get("settings_given") or ():
         name, dot, option = key.partition(".")

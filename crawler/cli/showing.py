@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crawler.cli.output import printable, size, table
@@ -24,7 +24,7 @@ def _lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield from _section("files at the source, the largest first", _files(about))
     if picture := about["picture"]:
         yield from _section("picture", "\n".join(_pairs(_picture(picture), "")))
-    yield from _section("measured, and asked", _measures(about))
+    yield from _section("measured, and asked", measures(about["thresholds"]))
     yield from _section("tags", "\n".join(_pairs(about["tags"] or {}, "")))
     yield from _section("seen at", _places(about))
     yield from _section("made from", _derived(about["made_from"], "parent"))
@@ -123,13 +123,14 @@ def _picture(picture: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measures(about: Mapping[str, Any]) -> str:
+def measures(thresholds: Sequence[Mapping[str, Any]]) -> str:
+    """A table of what was measured beside what is asked, as ``crawler.measured`` tells it."""
     rows: dict[tuple[Any, ...], list[str]] = {}
-    for one in about["thresholds"]:
+    for one in thresholds:
         value = f"{one['value']} (claimed)" if one["claimed"] else _text(one["value"])
         row = (f"{one['filter']}.{one['measure']}", value, _asked(one), _verdict(one))
         rows.setdefault(row, []).append(one.get("crawl_id") or "")
-    all_of_them = {one.get("crawl_id") for one in about["thresholds"]} - {None}
+    all_of_them = {one.get("crawl_id") for one in thresholds} - {None}
     return _table(
         [
             {

@@ -1,9 +1,10 @@
 """The process that decodes: ``python -m crawler.decoding PARENT``, spoken to in lines of JSON.
 
-The first line says which filters to load and the limits: ``{"filters": ["module:Class", …],
-"limits": {…}, "memory": bytes}``; the answer is ``{"ready": true}``. Each further line is a file,
-``{"path": "…"}``; the answer is ``{"look": {…}}`` or ``{"error": {"reason", "message"}}``, with
-``width`` and ``height`` of a picture and ``errno`` of the system. It ends with its input.
+The first line says which filters to load, the policy they measure for and the limits:
+``{"filters": ["module:Class", …], "policy": {…}, "limits": {…}, "memory": bytes}``; the answer is
+``{"ready": true}``. Each further line is a file, ``{"path": "…"}``; the answer is ``{"look": {…}}``
+or ``{"error": {"reason", "message"}}``, with ``width`` and ``height`` of a picture and ``errno`` of
+the system. It ends with its input.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
     first = json.loads(asked.get())
     try:
         judge = Judge(_load(name)() for name in first["filters"])
+        judge = judge.configured(judge.policy(first["policy"]))
     except Exception as error:  # whatever a plug-in does when it is imported
         _answer(answers, _error("", f"{type(error).__name__}: {error}"))
         return

@@ -18,7 +18,7 @@ from typing import Any
 from crawler.decoding.look import Look
 from crawler.errors import FetchError
 from filters.picture import Limits, PictureError
-from filters.policy import Judge
+from filters.policy import Judge, Policy
 
 BASE_SECONDS = 10.0
 """Wall time that every picture may take …"""
@@ -43,9 +43,11 @@ class Decoder:
     file: the process is replaced, the file gets a second chance, and then it has failed.
     """
 
-    def __init__(self, judge: Judge, limits: Limits) -> None:
+    def __init__(self, judge: Judge, limits: Limits, policy: Policy | None = None) -> None:
+        """``policy`` is what is measured for; without it, what is measured whatever is asked."""
         self._first = {
             "filters": [f"{type(f).__module__}:{type(f).__qualname__}" for f in judge.filters],
+            "policy": policy.to_json() if policy is not None else {},
             "limits": asdict(limits),
             "memory": BASE_MEMORY + MEMORY_PER_PIXEL * limits.max_pixels,
         }

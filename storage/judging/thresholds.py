@@ -112,6 +112,8 @@ class Change:
     """The filters that have judgements of their own."""
     allowed: frozenset[tuple[str, str]] = frozenset()
     """(filter, reason) that are newly allowed of these."""
+    doubtful: tuple[Threshold, ...] = ()
+    """Changed thresholds of these, by other filters' options: what they may move is asked."""
     whole: bool = False
     """Whether every work has to be asked one by one."""
 
@@ -172,6 +174,10 @@ def _ask_doubtful(db: sqlite3.Connection, change: Change) -> None:
     _ask(db, f"{of_image} (SELECT picture FROM decisions)")  # noqa: S608
     for filter, reason in sorted(change.allowed):
         _ask(db, f"{_REJECTED} AND w.reason = ? AND w.filter = ?", reason, filter)
+    for one in change.doubtful:
+        _ask(db, f"works w INDEXED BY works_candidate WHERE w.candidate_id IN ({one.between})")
+        # Also those it goes on rejecting, which are told the new value.
+        _ask(db, f"{_REJECTED} AND w.reason = ? AND w.filter = ?", one.reason, one.filter)
     # A filter that had no options may be gone without a trace in the policy.
     known = db.execute(
         "SELECT DISTINCT reason FROM tallies WHERE state = 'rejected'"

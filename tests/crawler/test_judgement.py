@@ -13,8 +13,9 @@ from crawler import judging, plugins
 from crawler.judgement import Case, judged, write
 from crawler.policy_change import change_of
 from crawler.verdicts import Rules
-from filters.base import BaseFilter, Claims, Measures, Rejection
+from filters.base import BaseFilter, Bound, Claims, Measures, Rejection
 from filters.policy import Judge, Policy
+from filters.resolution import Resolution
 from storage import actions, crawls, decisions, naming
 from storage.database import open_writer
 from storage.judging.thresholds import Threshold
@@ -100,16 +101,18 @@ async def test_undoing_leaves_works_waiting_that_waited_for_their_turn(catalog: 
 def test_another_threshold_is_asked_of_the_catalog() -> None:
     change = change_of(JUDGE, policy().to_json(), LARGE)
     assert not change.whole
-    (found,) = change.changed
+    found, fake = change.changed
     assert found == Threshold("resolution", "too_small", "side", 500, 900, claimed=True)
+    assert fake == Threshold("upscale", "fake_side", "effective_side", 500, 900)
     assert found.tighter
     assert not found.looser
 
 
 def test_a_threshold_that_is_allowed_asks_for_nothing() -> None:
     change = change_of(JUDGE, policy().to_json(), policy(allow=["too_small", "comic"]))
-    (found,) = change.changed
-    assert (found.old, found.new, found.looser) == (500, None, True)
+    for found in change.changed:
+        assert (found.old, found.new, found.looser) == (500, None, True)
+    assert [one.reason for one in change.changed] == ["too_small", "fake_side"]
     assert change.allowed == {("site_tags", "comic")}
 
 
@@ -127,6 +130,54 @@ def test_what_is_no_threshold_is_asked_of_every_work(other: dict[str, Any]) -> N
 
 def test_an_allowance_taken_back_is_asked_of_every_work() -> None:
     assert change_of(JUDGE, policy(allow=["comic"]).to_json(), policy()).whole
+
+
+class Detail(BaseFilter):
+    """Holds what it measures against the limit of another filter."""
+
+    name: ClassVar[str] = "detail"
+    reasons: ClassVar[Mapping[str, str]] = {"little_detail": "too small for what it shows"}
+    bounds: ClassVar[tuple[Bound, ...]] = (
+        Bound("little_detail", "side", "min_side", section="resolution", unless="too_small"),
+    )
+
+
+class Opinion(Detail):
+    """Does so, too, among other judgements."""
+
+    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
+        return super().judge(claims, measures, policy)
+
+
+def change_with(filter: BaseFilter, **after: Any) -> Any:
+    with_it = Judge([Resolution(), filter])
+    before = {"resolution": {"min_side": 500, "min_pixels": 1}}
+    return change_of(with_it, with_it.policy(before).to_json(), with_it.policy(before | after))
+
+
+def test_a_limit_that_two_filters_hold_is_two_thresholds() -> None:
+    change = change_with(Detail(), resolution={"min_side": 900, "min_pixels": 1})
+    assert not change.whole
+    assert set(change.changed) == {
+        Threshold("resolution", "too_small", "side", 500, 900, claimed=True),
+        Threshold("detail", "little_detail", "side", 500, 900),
+    }
+
+
+def test_an_allowance_of_the_limit_is_one_for_both() -> None:
+    change = change_with(Detail(), allow=["too_small"])
+    assert {(one.reason, one.old, one.new) for one in change.changed} == {
+        ("too_small", 500, None),
+        ("little_detail", 500, None),
+    }
+
+
+def test_of_a_filter_with_judgements_of_its_own_only_works_between_the_limits_are_asked() -> None:
+    change = change_with(Opinion(), resolution={"min_side": 900, "min_pixels": 1})
+    assert not change.whole
+    assert [one.filter for one in change.changed] == ["resolution"]
+    assert change.doubtful == (Threshold("detail", "little_detail", "side", 500, 900),)
+    assert "detail" in change.opaque
 
 
 def test_a_filter_that_came_or_went_is_asked_of_every_work() -> None:

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler import plugins
 from crawler.judgement import Case, judged, write
-from crawler.plugins import judge
 from crawler.verdicts import Rules
+from filters.base import BaseFilter, Bound, Claims, Measures, Rejection
+from filters.policy import Judge, Policy
 from storage import actions, crawls, decisions, naming, works
 from storage.candidates import read_candidate
 from storage.judging import moves, rejudging
@@ -32,17 +34,50 @@ from tests.storage.catalog import Catalog, assert_counted, picture
 T = TypeVar("T")
 
 MEMORY = Path("/dev/shm")
-JUDGE = judge()
+
+
+class Detail(BaseFilter):
+    """Holds a measure of its own against the limit of another filter, and says no more."""
+
+    name: ClassVar[str] = "detail"
+    order: ClassVar[int] = 45
+    reasons: ClassVar[Mapping[str, str]] = {"little_detail": "too small for what it shows"}
+    bounds: ClassVar[tuple[Bound, ...]] = (
+        Bound("little_detail", "side", "min_side", section="resolution", unless="too_small"),
+    )
+
+
+class Taste(BaseFilter):
+    """Does so, too, and has judgements of its own besides."""
+
+    name: ClassVar[str] = "taste"
+    order: ClassVar[int] = 35
+    reasons: ClassVar[Mapping[str, str]] = {"few_colours": "too dull", "odd": "of an odd side"}
+    bounds: ClassVar[tuple[Bound, ...]] = (
+        Bound("few_colours", "pixels", "min_pixels", section="resolution"),
+    )
+
+    def judge(self, claims: Claims, measures: Measures, policy: Policy) -> Rejection | None:
+        found = super().judge(claims, measures, policy)
+        odd = [Rejection("odd", measures["side"])] if measures["side"] == 999 else []
+        return policy.first([*odd, *([found] if found else [])])
+
+
+JUDGE = Judge([*plugins.judge().filters, Detail(), Taste()])
 SIDES = (500, 700, 768, 900, 1024, 1500)
 CRAWLS = ("one", "two")
 WORKS = 8
-ALLOWED = ["too_small", "too_few_pixels", "blurred", "comic", "monochrome"]
+ALLOWED = """
+    too_small too_few_pixels blurred comic monochrome little_detail few_colours odd
+    fake_side upscaled
+    """.split()  # noqa: SIM905 - lists of names read better as words
 THRESHOLDS: list[tuple[str, str, list[float]]] = [
     ("resolution", "min_side", [300, 600, 768, 900, 1000, 1024]),
     ("resolution", "min_pixels", [1, 300_000, 700_000, 900_000, 1_200_000]),
     ("resolution", "max_pixels", [900_000, 2_000_000, 100_000_000]),
     ("quality", "min_sharpness", [0.0, 0.1, 0.2, 0.4, 0.6]),
     ("quality", "min_jpeg_quality", [0.0, 45.0, 60.0]),
+    ("upscale", "max_upscale", [1.0, 1.2, 4.0]),
 ]
 STEPS = ("list", "fetch", "fetch", "fail", "reopen", "drop", "accept", "reject", "unsay", "twin")
 Values: TypeAlias = dict[str, Any]
@@ -56,6 +91,8 @@ class Look:
     side: int
     sharpness: float | None
     quality: float | None
+    detail: int | None
+    factor: float
     broken: bool = False
 
     @property
@@ -75,6 +112,14 @@ class Look:
                 "jpeg_quality": self.quality,
                 "sharpness": self.sharpness,
             },
+            "detail": {"version": 1, "side": self.detail},
+            "upscale": {
+                "version": 1,
+                "factor": self.factor,
+                "effective_side": round(self.side / self.factor),
+                "effective_pixels": round(self.side / self.factor) ** 2,
+            },
+            "taste": {"version": 1, "side": self.detail, "pixels": (self.detail or 900) ** 2},
         }
         if self.broken:
             measures["quality"] = {"version": 1, "failed": "ValueError: by chance"}
@@ -90,6 +135,8 @@ class Chance(Random):
             self.choice(SIDES),
             self.choice([None, 0.1, 0.3, 0.5, 0.6]),
             self.choice([None, 40.0, 50.0, 90.0]),
+            self.choice([None, 999, *SIDES]),
+            self.choice([1.0, 1.0, 1.1, 2.0]),
             broken=self.random() < 0.1,
         )
 
@@ -122,6 +169,7 @@ class Chance(Random):
                 "min_sharpness": self.choice([0.0, 0.2, 0.3]),
                 "min_jpeg_quality": self.choice([0.0, 45.0]),
             },
+            "upscale": {"max_upscale": self.choice([1.2, 4.0])},
             "content": {"ratings": self.choice([["g", "s"], ["g", "s", "q"]])},
             "allow": self.sample(ALLOWED, self.choice([0, 0, 1])),
         }

@@ -184,7 +184,8 @@ def test_the_demo_can_serve_ones_own_pictures(trawl: Trawl, tmp_path: Path) -> N
     assert trawl("demo", "--pictures", tmp_path / "empty").code == 2
     own = tmp_path / "own"
     own.mkdir()
-    Image.effect_noise((900, 1200), 80).convert("RGB").save(own / "noise.png")
+    noise = [Image.effect_noise((900, 1200), 80) for _ in "RGB"]
+    Image.merge("RGB", noise).save(own / "noise.png")
     result = trawl("demo", "--pictures", own, "-q")
     assert result.code == 0
     assert "1 of 200 accepted" in result.out

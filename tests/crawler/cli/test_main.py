@@ -29,7 +29,7 @@ from tests.crawler.cli.conftest import Spawn, Trawl
 
 HEAVY = (
     *("httpx", "aiohttp", "PIL", "numpy", "sqlite_utils", "rich", "asyncio", "tenacity"),
-    *("imagehash", "tomlkit", "importlib.metadata", "platformdirs"),
+    *("imagehash", "tomlkit", "importlib.metadata", "platformdirs", "onnxruntime"),
 )
 
 
