@@ -96,7 +96,7 @@ def chosen(samples: cache.Samples, fold: str, *, unseen: bool = False) -> Any:
 
 
 def knots(head: str, raw: Any) -> dict[str, list[float]]:
-    """Raw scores and what they become, by shares of these native pictures: 0.5 is called upscaled."""
+    """Raw scores and what they become, by shares of native pictures: 0.5 is called upscaled."""
     allowed = ALLOWED[head]
     points = [(0.0, 0.0), (1.0, 1.0)]
     if head == "interpolated":

@@ -17,7 +17,7 @@ from tests.scenarios.driver import Trawl, address
 from tests.scenarios.faulty import CRAWL, IMPATIENT
 from tests.scenarios.outcome import outcome
 
-MOST_MEMORY = 250_000_000
+MOST_MEMORY = 300_000_000
 """Bytes that a crawl may hold at its peak; what may take more is decoded beside it."""
 
 

@@ -17,7 +17,7 @@ from tests.scenarios.faulty import CRAWL, IMPATIENT, crawl_with
 from tests.scenarios.outcome import outcome
 from tests.scenarios.worlds import file_of
 
-MOST_MEMORY = 250_000_000
+MOST_MEMORY = 300_000_000
 """Bytes that a crawl may hold at its peak, whatever is sent to it."""
 
 PRIVATE = (
