@@ -22,7 +22,10 @@ from crawler.demo.world import REIMU
 from crawler.stats import Stats
 from tests.torture.worlds import SMALL_SIDE
 
-POLICY = {"resolution": {"min_side": SMALL_SIDE // 2, "min_pixels": SMALL_SIDE}}
+POLICY = {
+    "resolution": {"min_side": SMALL_SIDE // 2, "min_pixels": SMALL_SIDE},
+    "allow": ["upscaled", "monochrome"],
+}
 TOP = 25
 
 
