@@ -10,19 +10,18 @@ variants; and the original itself, which should lose nothing.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy import Rate, share
+from benchmarks.corpus import add_folders, indexes
 from benchmarks.report import Report
 from crawler.plugins import judge
 from filters.borders import Box, content_box
@@ -32,7 +31,6 @@ from training import codecs, kernels
 from training.samples import FACTORS, detailed_region
 from training.sources import Source, folds, read
 
-ROOT = Path(__file__).parents[1]
 KINDS = ("photo", "illustration")
 SIDE = 640
 """Pixels a side of an upscale, where the original has as many."""
@@ -164,8 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    corpus = Path(os.environ.get("TRAWL_CORPUS", ROOT.parent / "shared" / "corpus"))
-    parser.add_argument("--folder", type=Path, nargs="+", default=[corpus])
+    add_folders(parser)
     parser.add_argument("--fold", choices=("train", "tune", "test"))
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7)
@@ -174,7 +171,7 @@ def main() -> None:
     fold = folds()
     sources = [
         source
-        for source in read([folder / "index.csv" for folder in given.folder])
+        for source in read(indexes(given.folder))
         if not source.upscaled
         and source.kind in KINDS
         and (not given.fold or fold.get(source.origin) == given.fold)

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy import Rate, recall_at, share
+from benchmarks.corpus import add_folders, indexes, least_cpu
 from benchmarks.report import Report
 from filters.monochrome import MIN_SCORE, Monochrome
 from filters.monochrome.classification import Classifier
@@ -231,11 +230,11 @@ def cost(report: Report, found: Judged, photograph: Image.Image) -> None:
         out = io.BytesIO()
         photograph.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
         data = out.getvalue()
-        decode = _cpu(partial(_decoded, data), 8)
+        decode = least_cpu(partial(_decoded, data), 8)
         with Picture.open(data) as picture:
-            small = _cpu(partial(picture.rgb.reduce, -(-max(size) // SHARED)), 8)
+            small = least_cpu(partial(picture.rgb.reduce, -(-max(size) // SHARED)), 8)
             picture.reduced(SHARED)
-            own = _cpu(partial(filter.measure, picture), 30)
+            own = least_cpu(partial(filter.measure, picture), 30)
         rows.append(
             [
                 f"{size[0] * size[1] / 1e6:.0f} MP JPEG", f"{decode:.1f} ms",
@@ -253,34 +252,15 @@ def _decoded(data: bytes) -> Image.Image:
         return picture.rgb
 
 
-def _cpu(work: Callable[[], object], rounds: int) -> float:
-    work()
-    spent = []
-    for _ in range(rounds):
-        start = time.process_time()
-        work()
-        spent.append(time.process_time() - start)
-    return min(spent) * 1000
-
-
-def corpus() -> Path:
-    beside = Path(__file__).parents[2] / "shared" / "corpus"
-    return Path(os.environ.get("TRAWL_CORPUS", beside))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--folder", type=Path, action="append", help="with an index.csv; repeatable"
-    )
+    add_folders(parser)
     parser.add_argument("--crossed", type=int, default=0, metavar="PARTS")
     parser.add_argument("--table", type=Path, help="keep the samples' small copies in this folder")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    indexes = [folder / "index.csv" for folder in given.folder or [corpus()]]
-    if missing := [str(index) for index in indexes if not index.is_file()]:
-        raise SystemExit(f"no {missing[0]}: name a folder with pictures and their index.csv")
+    found_indexes = indexes(given.folder)
     shown = ["--folder", "DIR"] * len(given.folder or ())
     shown += ["--crossed", str(given.crossed)] if given.crossed else []
     with (
@@ -288,7 +268,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as temporary,
     ):
         kept = given.table or Path(temporary)
-        sources = originals(indexes)
+        sources = originals(found_indexes)
         # Who has seen no picture of an origin has seen no sample of it: training's will do.
         seed = TRAINING if given.crossed else SEED
         table = measured(sources, seed, kept, given.processes)

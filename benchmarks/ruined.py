@@ -1,6 +1,6 @@
 """How well `filters.quality` tells ruined files from good ones, and what the filters cost.
 
-    python benchmarks/ruined.py [--write]
+    python -m benchmarks.ruined [--write]
 
 Needs a folder of pictures with known truth (TRAWL_CORPUS, else ../shared/corpus): `index.csv` with
 the columns file, kind, label, source and origin. The threshold is tuned on some origins and every
@@ -16,15 +16,15 @@ import math
 import os
 import platform
 import statistics
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageFilter
 
+from benchmarks.corpus import indexes, least_cpu
 from filters.animated import Animated
 from filters.base import Filter, Measures
 from filters.integrity import Integrity
@@ -73,13 +73,6 @@ class Sample:
     tuning: bool
     measures: Measures
     reason: str | None
-
-
-def corpus() -> Path:
-    folder = Path(os.environ.get("TRAWL_CORPUS", ROOT.parent.parent / "shared" / "corpus"))
-    if not (folder / "index.csv").is_file():
-        raise SystemExit(f"no corpus at {folder}: set TRAWL_CORPUS to a folder with index.csv")
-    return folder
 
 
 def variants(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -207,30 +200,20 @@ def two_megapixels(folder: Path) -> bytes:
 def cost(folder: Path) -> Iterator[str]:
     data = two_megapixels(folder)
     filters: list[Filter] = [Integrity(), Animated(), Resolution(), Quality(), Signatures()]
-    decode = cpu(lambda: Picture.open(data).rgb)
+    decode = least_cpu(lambda: Picture.open(data).rgb, 30)
     yield "| 2 MP JPEG | CPU ms (least of 30) | of the decode |"
     yield "|---|---|---|"
     yield f"| decode (`Picture.open`, structure walk included) | {decode:.2f} | |"
     picture = Picture.open(data)
-    reduce = cpu(lambda: picture.rgb.reduce(-(-1632 // 256)))
+    reduce = least_cpu(lambda: picture.rgb.reduce(-(-1632 // 256)), 30)
     yield f"| the small copy that filters share | {reduce:.2f} | {reduce / decode:.1%} |"
     picture.reduced(256)
     total = reduce
     for filter in filters:
-        spent = cpu(partial(filter.measure, picture))
+        spent = least_cpu(partial(filter.measure, picture), 30)
         total += spent
         yield f"| {filter.name} | {spent:.2f} | {spent / decode:.1%} |"
     yield f"| **all measures** | {total:.2f} | {total / decode:.1%} |"
-
-
-def cpu(work: Callable[[], object], rounds: int = 30) -> float:
-    work()
-    spent = []
-    for _ in range(rounds):
-        start = time.process_time()
-        work()
-        spent.append(time.process_time() - start)
-    return min(spent) * 1000
 
 
 def report(folder: Path) -> Iterator[str]:
@@ -238,7 +221,7 @@ def report(folder: Path) -> Iterator[str]:
     samples = judge_all(folder)
     yield "# Ruined files: JPEG quality and blur"
     yield ""
-    yield f"`python benchmarks/ruined.py` on {platform.machine()}, {os.cpu_count()} cores,"
+    yield f"`python -m benchmarks.ruined` on {platform.machine()}, {os.cpu_count()} cores,"
     yield f"Python {platform.python_version()}, load {load}."
     yield NOTES
     defaults = Quality.Options()
@@ -264,7 +247,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep the result beside this file")
     wanted = parser.parse_args()
     lines = []
-    for line in report(corpus()):
+    for line in report(indexes(None)[0].parent):
         print(line, flush=True)
         lines.append(line)
     if wanted.write:

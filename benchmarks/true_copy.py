@@ -12,7 +12,6 @@ which is right for pictures of your own.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.accuracy import recall_at, share
+from benchmarks.corpus import add_folders, indexes
 from benchmarks.report import Report
 from filters.picture import Picture
 from filters.true_copy import TrueCopies, TrueCopy
@@ -32,7 +32,6 @@ from training.same_size_pairs import HISTORIES, SameSizePair
 from training.sources import folds, held_out, read, set_apart
 from training.true_copy_pairs import FACTORS, Pair, drawn, enlarged_by_networks
 
-ROOT = Path(__file__).parents[1]
 KINDS = ("photo", "illustration")
 MADE = ("original", "interpolated", "sharpened", "noised", "ai")
 TARGETS = {"photo": 0.97, "illustration": 0.95}
@@ -105,17 +104,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    corpus = Path(os.environ.get("TRAWL_CORPUS", ROOT.parent / "shared" / "corpus"))
-    parser.add_argument("--folder", type=Path, nargs="+", default=[corpus])
+    add_folders(parser)
     parser.add_argument("--fold", choices=("train", "tune", "test"))
     parser.add_argument("--times", type=int, default=4, help="pairs of either truth per original")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    indexes = [folder / "index.csv" for folder in given.folder]
     fold = folds()
-    pairs = [pair for pair in _pairs(indexes, given.times, given.seed)
+    pairs = [pair for pair in _pairs(indexes(given.folder), given.times, given.seed)
              if not given.fold or fold.get(_source(pair).origin) == given.fold]  # fmt: skip
     jobs = [list(group) for _, group in groupby(sorted(pairs, key=_key), _key)]
     with ProcessPoolExecutor(given.processes) as pool:
@@ -129,15 +126,15 @@ def main() -> None:
         doubtful = set_apart()
         kept = [a for a in answers if (a.source.origin, a.source.path) not in doubtful]
         if len(kept) < len(answers):
-            out.say(f"## Without the {len(doubtful)} pictures of training/set_apart.csv\n")
+            out.say(f"## Without the {len(doubtful)} pictures that are set apart\n")
             headline(out, [a for a in kept if isinstance(a.pair, Pair)])
 
 
-def _pairs(indexes: Sequence[Path], times: int, seed: int) -> list[AnyPair]:
-    sources = read(indexes)
+def _pairs(paths: Sequence[Path], times: int, seed: int) -> list[AnyPair]:
+    sources = read(paths)
     return [
         *drawn(sources, times, seed),
-        *enlarged_by_networks(indexes, seed),
+        *enlarged_by_networks(paths, seed),
         *same_size_pairs.drawn(sources, 2, seed),
     ]
 

@@ -1,28 +1,28 @@
 """How well `filters.upscale` tells upscales from native pictures.
 
-    python -m benchmarks.upscale [--index INDEX.csv …] [--fold test] [--processes 2] [--save]
+    python -m benchmarks.upscale [--folder FOLDER …] [--fold test] [--processes 2] [--save]
 
-Needs pictures of known truth: an index.csv like the corpus's, with AI upscales among them if there
-are any. Of each original a grid of samples is made: native ones, and five factors by five kernels,
-in five codecs, some sharpened or noised. `--fold` takes the origins of one fold of
-training/folds.csv; without it every origin is taken, which is right for pictures of your own.
+A folder holds pictures of known truth and an `index.csv` like the corpus's (the default), with AI
+upscales among them if there are any. Of each original a grid of samples is made: native ones, and
+five factors by five kernels, in five codecs, some sharpened or noised. `--fold`
+takes the origins of one fold of training/folds.csv; without it every origin is taken, which is
+right for pictures of your own.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy import Rate, limit_at, recall_at, share
+from benchmarks.corpus import add_folders, indexes
 from benchmarks.report import Report
 from filters.base import Measures
 from filters.picture import Picture
@@ -32,7 +32,6 @@ from training import codecs, kernels
 from training.samples import FACTORS, Recipe, grid
 from training.sources import folds, held_out, read, set_apart
 
-ROOT = Path(__file__).parents[1]
 KINDS = ("photo", "illustration")
 SHOWN_CUES = 6
 
@@ -69,14 +68,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    corpus = Path(os.environ.get("TRAWL_CORPUS", ROOT.parent / "shared" / "corpus"))
-    parser.add_argument("--index", type=Path, nargs="+", default=[corpus / "index.csv"])
+    add_folders(parser)
     parser.add_argument("--fold", choices=("train", "tune", "test"))
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    sources = [s for s in read(given.index) if s.kind in KINDS]
+    sources = [s for s in read(indexes(given.folder)) if s.kind in KINDS]
     if given.fold:
         fold = folds()
         sources = [s for s in sources if fold.get(s.origin) == given.fold]
@@ -94,7 +92,7 @@ def main() -> None:
             s for s in samples if (s.recipe.source.origin, s.recipe.source.path) not in doubtful
         ]
         if len(kept) < len(samples):
-            report.say(f"\n# Without the {len(doubtful)} pictures of training/set_apart.csv\n")
+            report.say(f"\n# Without the {len(doubtful)} pictures that are set apart\n")
             headline(report, kept)
 
 

@@ -116,6 +116,9 @@ def shipped(name: str) -> ShippedModel:
 
 
 def _session(path: Path, data: bytes) -> ort.InferenceSession:
+    # From 1.31 on onnxruntime tells its maker what is run, with an identity that it leaves on the
+    # disk. It decides so while it is imported; who wants that sets the variable to 0.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Slow to import, and a command that only reads options has no picture.
     import onnxruntime as ort
 

@@ -20,11 +20,9 @@ import numpy as np
 
 from filters.picture import Picture
 from filters.tiles import detailed, luma
+from filters.upscale.evidence import TILE, TILES
 from training.samples import Recipe, drawn, grid
-from training.sources import read
-
-TILE = 96
-TILES = 12
+from training.sources import folds, held_out, read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +35,12 @@ class Samples:
 
     def column(self, name: str) -> np.ndarray[Any, Any]:
         return np.array([recipe[name] for recipe in self.recipes])
+
+    def of_fold(self, fold: str, *, unseen: bool = False) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which are of a fold's origins; upscales of held-out families only where ``unseen``."""
+        split = folds()
+        rows = np.array([split.get(origin) == fold for origin in self.column("origin")])
+        return rows if unseen else rows & ~np.isin(self.column("family"), list(held_out()))
 
 
 def make(recipes: Iterable[Recipe], folder: Path, processes: int = 1) -> None:

@@ -94,7 +94,11 @@ def held_out() -> frozenset[str]:
 
 def set_apart() -> dict[tuple[str, str], str]:
     """(origin, path) -> why a picture is taken for not really original."""
-    return {(line["origin"], line["path"]): line["reason"] for line in _lines("set_apart.csv")}
+    return {
+        (line["origin"], line["path"]): reason
+        for line in _lines("origins.csv")
+        if (reason := line["set_apart"])
+    }
 
 
 def _lines(name: str) -> list[dict[str, str]]:

@@ -14,10 +14,6 @@ from torch.nn import functional
 
 from training import cache
 from training.samples import LABELS
-from training.sources import folds, held_out
-
-RELOAD = 480
-"""Seconds after which samples that were made meanwhile are taken up."""
 
 
 class TileNet(nn.Module):
@@ -68,7 +64,6 @@ def train(
     rng = np.random.default_rng(seed)
     net = TileNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     labels, factors, weights, tiles_of = _read(folders)
-    read = time.monotonic()
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-2)
     began, step, seen, shown = time.monotonic(), 0, 0.0, 0
     net.train()
@@ -76,9 +71,6 @@ def train(
         share = spent / minutes
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * min(1, step / 100) * (0.5 + 0.5 * np.cos(np.pi * share)) + 1e-5
-        if time.monotonic() - read > RELOAD:
-            labels, factors, weights, tiles_of = _read(folders)
-            read = time.monotonic()
         rows = rng.choice(len(labels), batch, p=weights)
         places = rng.integers(0, tiles_of.shape[1], batch)
         tiles = torch.from_numpy(_turned(tiles_of[rows, places], rng)).float()[:, None]
@@ -99,20 +91,13 @@ def train(
 def _read(folders: list[Path]) -> tuple[Any, Any, Any, Any]:
     """Labels, log2 factors, weights and tiles of all samples that may be learned from."""
     samples = cache.load(folders)
-    own = _trained_on(samples)
+    own = samples.of_fold("train")
     labels = np.array([LABELS.index(name) for name in samples.column("label")])[own]
     factors = np.log2(samples.column("factor").astype(np.float32))[own]
     photos = (samples.column("kind") == "photo")[own]
     weights = _weights(labels, photos, samples.column("source")[own])
     print(f"{len(labels)} samples: {np.bincount(labels)}", flush=True)
     return labels, factors, weights, samples.tiles[own]
-
-
-def _trained_on(samples: cache.Samples) -> Any:
-    """Whether a sample is of an origin, and of a family, that may be learned from."""
-    split, out = folds(), held_out()
-    own = np.array([split.get(origin) == "train" for origin in samples.column("origin")])
-    return own & ~np.isin(samples.column("family"), list(out))
 
 
 def _weights(labels: Any, photos: Any, sources: Any) -> Any:

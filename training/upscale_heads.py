@@ -23,7 +23,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from benchmarks.accuracy import limit_at, recall_at
 from filters.upscale import evidence
 from training import cache
-from training.sources import folds, held_out
+from training.sources import held_out
 from training.upscale_cnn import TileNet, export, outputs
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
@@ -84,15 +84,6 @@ def weights(samples: cache.Samples, chosen: Any, labels: Any) -> Any:
                 each = 1 / np.sqrt(counts[inverse])
                 out[rows] = (0.4 if photo else 0.6) * each / each.sum()
     return out * chosen.sum() / out.sum()
-
-
-def chosen(samples: cache.Samples, fold: str, *, unseen: bool = False) -> Any:
-    """Rows of the samples of a fold; AI upscales of held-out families only where ``unseen``."""
-    split, out = folds(), held_out()
-    rows = np.array([split.get(origin) == fold for origin in samples.column("origin")])
-    if not unseen:
-        rows &= ~np.isin(samples.column("family"), list(out))
-    return rows
 
 
 def knots(head: str, raw: Any) -> dict[str, list[float]]:
@@ -199,15 +190,15 @@ def main() -> None:
     net.load_state_dict(torch.load(given.network, weights_only=True))
     net.eval()
     drawn = cache.load([given.drawn], numbers=True)
-    heads = Heads(numbers(drawn, net), drawn, chosen(drawn, "train"))
+    heads = Heads(numbers(drawn, net), drawn, drawn.of_fold("train"))
     grid = cache.load([given.grid], numbers=True)
     x = numbers(grid, net)
     raw = heads.scores(x)
     detail = x[:, evidence.NAMES.index("detail")]
     labels = grid.column("label")
     for fold in ("tune", "test"):
-        print("\n".join(told(fold, raw, grid, chosen(grid, fold, unseen=True))))
-    natives = chosen(grid, "tune") & (labels == "native")
+        print("\n".join(told(fold, raw, grid, grid.of_fold(fold, unseen=True))))
+    natives = grid.of_fold("tune") & (labels == "native")
     least = float(np.round(np.percentile(detail[natives], 4), 2))
     sure = natives & (detail >= least)
     card = {
@@ -219,7 +210,7 @@ def main() -> None:
     print(json.dumps(card))
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
-        export(net, given.out / "upscale_tiles.onnx", cache.TILE)
+        export(net, given.out / "upscale_tiles.onnx", evidence.TILE)
         heads.export(given.out / "upscale_heads.onnx", x.shape[1])
         (given.out / "upscale_heads.json").write_text(json.dumps(card, indent=1) + "\n")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 from filters import onnx_model
 from filters.onnx_model import ModelError, OnnxModel, shipped
 from tests.filters.stand_in import model_of, monochrome_model, save
+
+ROOT = Path(__file__).parents[2]
 
 
 def adder(op: str = "Add", domain: str = "", weight: Any = None) -> onnx.ModelProto:
@@ -54,6 +59,16 @@ def test_nothing_is_read_before_it_is_needed_and_the_file_only_once(tmp_path: Pa
     model.run(np.zeros((1, 3), np.float32))
     path.unlink()
     assert model.run(np.ones((1, 3), np.float32))["y"].tolist() == [[2, 2, 2]]
+
+
+def test_onnxruntime_leaves_nothing_on_the_disk_and_tells_nobody(tmp_path: Path) -> None:
+    code = "from filters.onnx_model import shipped; print(shipped('upscale_heads').inputs[0].name)"
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=kept | home, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "numbers\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_threads_share_a_model(tmp_path: Path) -> None:

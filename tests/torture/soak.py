@@ -30,8 +30,8 @@ MOST_SLOPE = 1.0
 """MB of memory per 10,000 images."""
 WARM = 0.2
 """Share of the images after which nothing may grow any more."""
-ROOM = 16
-"""Descriptors and tasks by which two looks at the same load may differ."""
+ROOM = {"descriptors": 16, "tasks": 16, "threads": 4}
+"""By how much two looks at the same load may differ: pools start threads as they need them."""
 SLOPES_FROM = 50_000
 """With fewer images a slope says nothing: the interpreter's table of interned strings, which path
 names pass through, is made anew now and then and is 2 MB larger or smaller afterwards."""
@@ -135,7 +135,7 @@ def _hold_growth(promises: Promises, warm: Sequence[Sample], end: Sample) -> Non
     for what in ("descriptors", "threads", "tasks", "children"):
         early = max((getattr(sample, what) for sample in warm[:half]), default=0)
         late = max((getattr(sample, what) for sample in warm[half:]), default=0)
-        room = ROOM if what in ("descriptors", "tasks") else 0
+        room = ROOM.get(what, 0)
         told = f"{early} early, {late} late, {getattr(end, what)} at the end"
         promises.hold(what, f"+ {room} at most", told, half > 0 and late <= early + room)
 

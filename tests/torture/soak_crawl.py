@@ -24,7 +24,7 @@ from tests.torture.worlds import SMALL_SIDE
 
 POLICY = {
     "resolution": {"min_side": SMALL_SIDE // 2, "min_pixels": SMALL_SIDE},
-    "allow": ["upscaled", "monochrome"],
+    "allow": ["upscaled", "fake_side", "fake_pixels", "monochrome"],
 }
 TOP = 25
 
