@@ -82,6 +82,7 @@ class Judge:
         # Content safety is asked first, whatever the order that a plug-in gives itself.
         by_order = sorted(filters, key=lambda f: (not f.forced, f.order, f.name))
         self.filters: tuple[Filter, ...] = tuple(by_order)
+        self._configurable = tuple(f for f in by_order if isinstance(f, Configurable))
         self._logged: set[tuple[str, str]] = set()
 
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
@@ -118,9 +119,7 @@ class Judge:
     def is_measured(self, measures: Mapping[str, Measures], policy: Policy) -> bool:
         """Whether what was measured of a picture, perhaps for others, is what this policy asks."""
         return all(
-            f.is_measured(measures.get(f.name, {}), policy[f.name])
-            for f in self.filters
-            if isinstance(f, Configurable)
+            f.is_measured(measures.get(f.name, {}), policy[f.name]) for f in self._configurable
         )
 
     def together(
@@ -128,10 +127,9 @@ class Judge:
     ) -> dict[str, Measures]:
         """What was measured of one picture by another policy's filters, and now."""
         out = dict(now)
-        for filter in self.filters:
-            name = filter.name
-            if isinstance(filter, Configurable) and (old := before.get(name)):
-                out[name] = filter.together(old, now.get(name, {}))
+        for filter in self._configurable:
+            if old := before.get(filter.name):
+                out[filter.name] = filter.together(old, now.get(filter.name, {}))
         return out
 
     def reasons(self) -> dict[str, str]:

@@ -4,9 +4,9 @@
 
 CLONES holds one folder per repository, named `owner+name` or `owner/name` (with, for a Debian
 package, `debian` as the owner and the unpacked package inside): a git clone, bare or not, or plain
-files. Every file is compared with its sha256 before use. OUT gets the pictures, by kind, and
-`index.csv`. Numbers below 2000 are those of the shared corpus: --since 2000 leaves them out where
-the corpus itself is at hand. --list prints the repositories needed and what each is for, and does
+files. Every file is compared with its sha256 before use, and one in SVG is drawn by resvg. OUT gets
+the pictures, by kind, and `index.csv`. Numbers below 2000 are those of the shared corpus: --since
+2000 leaves them out where the corpus itself is at hand. --list prints the repositories needed and what each is for, and does
 nothing else.
 """
 
@@ -29,6 +29,8 @@ from PIL import Image
 LISTING = Path(__file__).with_name("origins.csv")
 AS_PUBLISHED = {"JPEG": ".jpg", "PNG": ".png"}
 """Formats kept byte for byte when nothing is cut; others are stored as PNG."""
+DRAWN_WIDTH = 1100
+"""Pixels across of a picture that is drawn from SVG."""
 Box = tuple[int, int, int, int]
 
 
@@ -152,6 +154,14 @@ def checked(data: bytes, original: Original) -> bytes:
     return data
 
 
+def drawn(data: bytes) -> bytes:
+    """A drawing in SVG as a PNG on white: no pixel of it was ever smaller."""
+    import resvg_py
+
+    text = data.decode("utf-8", "replace")
+    return bytes(resvg_py.svg_to_bytes(svg_string=text, width=DRAWN_WIDTH, background="white"))
+
+
 def cut(data: bytes, box: Box | None) -> Image.Image:
     """The picture, or the box of it, as RGB; what is transparent becomes white."""
     with Image.open(io.BytesIO(data)) as image:
@@ -215,7 +225,8 @@ def pick(originals: Iterable[Original], clones: Path, out: Path) -> Iterator[Lin
         except Unusable as unusable:
             yield unusable
         else:
-            yield store(data, original, out)
+            svg = original.path.endswith(".svg")
+            yield store(drawn(data) if svg else data, original, out)
 
 
 def write_index(lines: Iterable[Line], out: Path) -> None:

@@ -95,7 +95,11 @@ class Upscale(BaseFilter):
         """The tiles that the network looked at, and which answer each of them gives."""
         from filters.borders import content_box
         from filters.explanation import Explanation, Seen
+        from filters.upscale.pixel_art import pixel_scale
 
+        if scale := pixel_scale(picture):
+            note = f"upscale: pixel art whose squares are {scale:g} pixels a side"
+            return Explanation((), content_box(picture), (note,))
         found = self._detector.estimate(picture)
         if found is None:
             return None

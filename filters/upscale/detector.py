@@ -9,7 +9,7 @@ import numpy as np
 
 from filters.onnx_model import shipped
 from filters.tiles import Tile, detailed, luma
-from filters.upscale.evidence import TILE, TILES, detail, evidence, shares_of
+from filters.upscale.evidence import NAMES, TILE, TILES, evidence, shares_of
 from filters.upscale.features import features
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HEADS = ("interpolated", "ai")
 LABELS = ("native", *HEADS)
+UPSCALED = 0.5
+"""The score from which on a picture is called upscaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Estimate:
     """What the heads say of a picture.
 
     Scores go from 0 to 1. A head's says how sure it is that the picture was enlarged by its kind of
-    upscaler, on a scale of its own that is the same for both: 0.5 is where the card's share of
-    native pictures is above.
+    upscaler, on a scale that is the same for both: from 0.5 on it is called upscaled. The card says
+    how the scale was laid.
     """
 
     answer: str
@@ -75,26 +77,29 @@ class Detector:
         tiles = detailed(picture, TILE, TILES)
         pixels = luma(picture, tiles, TILE)
         answers = self._network.run(pixels)["answers"]
-        numbers = np.concatenate([evidence(answers, pixels), hand_made])
+        seen = evidence(answers, pixels)
+        fine = float(seen[NAMES.index("detail")])
+        numbers = np.concatenate([seen, hand_made])
         found = self._heads.run(numbers[None].astype(np.float32))
-        card = self._heads.card
+        calibration = self._heads.card["calibration"]
         scores = {
-            head: calibrated(float(found[head].ravel()[0]), card["calibration"][head])
-            for head in HEADS
+            head: calibrated(float(found[head].ravel()[0]), calibration[head]) for head in HEADS
         }
         head = max(HEADS, key=lambda name: scores[name])
-        fine = detail(pixels)
-        if fine < card["blank"]:
-            answer = "undecided"
-        elif scores[head] >= 0.5:
-            answer = "upscaled"
-        else:
-            sure = fine >= self.least_detail and scores[head] < card["most_native"]
-            answer = "native" if sure else "undecided"
+        answer = self._answer(scores[head], fine)
         factor = 1.0
         if answer == "upscaled":
             factor = max(1.0, round(float(2 ** found["log2_factor"].ravel()[0]), 2))
         return Estimate(answer, factor, head, scores, round(fine, 2), tiles, answers)
+
+    def _answer(self, score: float, fine: float) -> str:
+        card = self._heads.card
+        if fine < card["blank"]:
+            return "undecided"
+        if score >= UPSCALED:
+            return "upscaled"
+        sure = fine >= self.least_detail and score < card["most_native"]
+        return "native" if sure else "undecided"
 
 
 def calibrated(raw: float, knots: dict[str, list[float]]) -> float:

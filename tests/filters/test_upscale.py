@@ -75,6 +75,15 @@ def test_pixel_art_is_an_answer_of_its_own_with_a_policy_of_its_own() -> None:
     assert reason(found, upscale={"max_pixel_scale": 4}, allow=["pixel_art"]) is None
 
 
+def test_pixel_art_is_explained_by_its_squares() -> None:
+    sprite = drawing(96, 80, 3).quantize(12).convert("RGB")
+    large = sprite.resize((96 * 8, 80 * 8), Image.Resampling.NEAREST)
+    with Picture.open(encode(large, "PNG")) as picture:
+        told = FILTER.explain(picture)
+    assert told is not None
+    assert told.notes == ("upscale: pixel art whose squares are 8 pixels a side",)
+
+
 def test_how_far_a_picture_may_be_enlarged_is_the_policys() -> None:
     assert reason(upscaled(1.5)) == "upscaled"
     assert reason(upscaled(1.15)) is None

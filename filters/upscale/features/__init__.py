@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from filters.picture import Picture
-from filters.tiles import Tile, colours, detailed
+from filters.tiles import colours, detailed
 from filters.upscale.features import detail, enlargements, lines, phases, spectrum
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
-VERSION = 1
-"""Raised when a number changes its meaning: a model goes with one version."""
 SIDE = spectrum.SIDE
 TILES = 6
 LEAST = 64
@@ -29,19 +27,15 @@ FAMILIES = (spectrum, enlargements, detail, phases, lines)
 NAMES: tuple[str, ...] = tuple(name for family in FAMILIES for name in family.NAMES)
 
 
-def features(
-    picture: Picture | Image.Image, tiles: tuple[Tile, ...] | None = None
-) -> Floats | None:
+def features(picture: Picture | Image.Image) -> Floats | None:
     """The numbers of ``NAMES`` as float32; None where a side is under 64 pixels.
 
-    ``picture`` may be an RGB image. ``tiles`` are those of ``filters.tiles.detailed`` of 128
-    pixels and at least 6 of them, where they are known already.
+    ``picture`` may be an RGB image.
     """
     rgb = picture.rgb if isinstance(picture, Picture) else picture
     if min(rgb.size) < LEAST:
         return None
-    chosen = tiles or detailed(picture, SIDE, TILES)
-    pixels = colours(rgb, chosen[:TILES], SIDE)
+    pixels = colours(rgb, detailed(picture, SIDE, TILES), SIDE)
     wide = pixels.astype(np.float32)
     luma = wide @ np.array([0.299, 0.587, 0.114], np.float32)
     numbers = [
