@@ -6,8 +6,8 @@ CLONES holds one folder per repository, named `owner+name` or `owner/name` (with
 package, `debian` as the owner and the unpacked package inside): a git clone, bare or not, or plain
 files. Every file is compared with its sha256 before use, and one in SVG is drawn by resvg. OUT gets
 the pictures, by kind, and `index.csv`. Numbers below 2000 are those of the shared corpus: --since
-2000 leaves them out where the corpus itself is at hand. --list prints the repositories needed and what each is for, and does
-nothing else.
+2000 leaves them out where the corpus itself is at hand. --list prints the repositories needed and
+what each is for, and does nothing else.
 """
 
 from __future__ import annotations
