@@ -37,6 +37,13 @@ def indexes(folders: list[Path] | None) -> list[Path]:
     return found
 
 
+def typed(given: argparse.Namespace) -> list[str]:
+    """What a reader types to get the same again, for the head of a report."""
+    folders = ["--folder", *("FOLDER" for _ in given.folder)] if given.folder else []
+    chosen = [("--fold", vars(given).get("fold")), ("--crossed", vars(given).get("crossed"))]
+    return folders + [word for name, value in chosen if value for word in (name, str(value))]
+
+
 def least_cpu(work: Callable[[], object], rounds: int) -> float:
     """CPU milliseconds of this process: the least of several rounds, after one that warms up."""
     work()

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy import Rate, share
-from benchmarks.corpus import add_folders, indexes
+from benchmarks.corpus import add_folders, indexes, typed
 from benchmarks.report import Report
 from crawler.plugins import judge
 from filters.borders import Box, content_box
@@ -179,9 +179,8 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes) as pool:
         seeds = [given.seed] * len(sources)
         found = [one for some in pool.map(measured, sources, seeds, chunksize=2) for one in some]
-    shown = ["--fold", given.fold] if given.fold else []
     title = "The size of what is really there"
-    with Report("effective_resolution", title, shown, save=given.save) as out:
+    with Report("effective_resolution", title, typed(given), save=given.save) as out:
         out.say(f"{len(sources)} pictures, {len(found)} files. Intervals are 95 %, by source.\n")
         natives(out, found)
         borders(out, found)

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy import Rate, recall_at, share
-from benchmarks.corpus import add_folders, indexes, least_cpu
+from benchmarks.corpus import add_folders, indexes, least_cpu, typed
 from benchmarks.report import Report
 from filters.monochrome import MIN_SCORE, Monochrome
 from filters.monochrome.classification import Classifier
@@ -261,10 +261,8 @@ def main() -> None:
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     found_indexes = indexes(given.folder)
-    shown = ["--folder", "DIR"] * len(given.folder or ())
-    shown += ["--crossed", str(given.crossed)] if given.crossed else []
     with (
-        Report("monochrome", "Monochrome", shown, save=given.save) as report,
+        Report("monochrome", "Monochrome", typed(given), save=given.save) as report,
         tempfile.TemporaryDirectory() as temporary,
     ):
         kept = given.table or Path(temporary)

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.accuracy import recall_at, share
-from benchmarks.corpus import add_folders, indexes
+from benchmarks.corpus import add_folders, indexes, typed
 from benchmarks.report import Report
 from filters.picture import Picture
 from filters.true_copy import TrueCopies, TrueCopy
@@ -117,8 +117,9 @@ def main() -> None:
     jobs = [list(group) for _, group in groupby(sorted(pairs, key=_key), _key)]
     with ProcessPoolExecutor(given.processes) as pool:
         answers = [one for found in pool.map(answered, jobs, chunksize=2) for one in found]
-    shown = ["--fold", given.fold] if given.fold else []
-    with Report("true_copy", "Which of two copies is the true one", shown, save=given.save) as out:
+    with Report(
+        "true_copy", "Which of two copies is the true one", typed(given), save=given.save
+    ) as out:
         out.say(
             f"{len(jobs)} sets of pairs, {len(answers)} pairs. Intervals are 95 %, by source.\n"
         )

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy import Rate, limit_at, recall_at, share
-from benchmarks.corpus import add_folders, indexes
+from benchmarks.corpus import add_folders, indexes, typed
 from benchmarks.report import Report
 from filters.base import Measures
 from filters.picture import Picture
@@ -81,8 +81,9 @@ def main() -> None:
     jobs = [list(g) for _, g in groupby(grid(sources, given.seed), lambda r: r.source)]
     with ProcessPoolExecutor(given.processes) as pool:
         samples = [s for found in pool.map(measured, jobs, chunksize=4) for s in found]
-    shown = ["--fold", given.fold] if given.fold else []
-    with Report("upscale", "Upscales told from native pictures", shown, save=given.save) as report:
+    with Report(
+        "upscale", "Upscales told from native pictures", typed(given), save=given.save
+    ) as report:
         report.say(
             f"{len(sources)} pictures, {len(samples)} samples. Intervals are 95 %, by source.\n"
         )

@@ -15,6 +15,11 @@ from torch.nn import functional
 from training import cache
 from training.samples import LABELS
 
+SHARES = (0.42, 0.25, 0.33)
+"""How often each of ``LABELS`` is shown."""
+PHOTOS = 0.35
+"""The share of photographs among them; drawings are harder to tell."""
+
 
 class TileNet(nn.Module):
     """Luma tiles (n x 1 x S x S, 0 to 255) to n x 4: a logit per label, and log2 of the factor.
@@ -103,14 +108,14 @@ def _read(folders: list[Path]) -> tuple[Any, Any, Any, Any]:
 def _weights(labels: Any, photos: Any, sources: Any) -> Any:
     """Each label its share, photographs and drawings alike, each source alike within them."""
     weights = np.zeros(len(labels))
-    for label, share in enumerate((0.42, 0.33, 0.25)):
-        for photo in (True, False):
+    for label, share in enumerate(SHARES):
+        for photo, part in ((True, PHOTOS), (False, 1 - PHOTOS)):
             chosen = (labels == label) & (photos == photo)
             if not chosen.any():
                 continue
             _, inverse, counts = np.unique(sources[chosen], return_inverse=True, return_counts=True)
             each = 1 / counts[inverse]
-            weights[chosen] = share * (0.4 if photo else 0.6) * each / each.sum()
+            weights[chosen] = share * part * each / each.sum()
     return weights / weights.sum()
 
 

@@ -122,6 +122,16 @@ class Heads:
         self.boosters["log2_factor"] = fitted(
             x[up], target[up], None, 300, objective="regression_l1"
         )
+        made = rows & (labels == "ai")
+        sources, kinds = samples.column("source"), samples.column("kind")
+        self.told = {
+            "originals": {
+                str(kind): len(set(sources[rows & (kinds == kind)])) for kind in np.unique(kinds)
+            },
+            "samples": int(rows.sum()),
+            "of_ai_upscales": int(made.sum()),
+            "families": sorted(map(str, set(samples.column("family")[made]))),
+        }
 
     def scores(self, x: Floats) -> dict[str, Any]:
         return {name: booster.predict(x) for name, booster in self.boosters.items()}
@@ -202,6 +212,7 @@ def main() -> None:
     least = float(np.round(np.percentile(detail[natives], 4), 2))
     sure = natives & (detail >= least)
     card = {
+        "trained_on": heads.told,
         "blank": BLANK,
         "least_detail": least,
         "most_native": MOST_NATIVE,
@@ -212,7 +223,10 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
         export(net, given.out / "upscale_tiles.onnx", evidence.TILE)
         heads.export(given.out / "upscale_heads.onnx", x.shape[1])
-        (given.out / "upscale_heads.json").write_text(json.dumps(card, indent=1) + "\n")
+        path = given.out / "upscale_heads.json"
+        # What is told in words there is kept.
+        before = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(before | card, indent=1) + "\n")
 
 
 if __name__ == "__main__":
