@@ -24,6 +24,8 @@ from filters.upscale.evidence import TILE, TILES
 from training.samples import Recipe, drawn, grid
 from training.sources import folds, held_out, read
 
+KINDS = ("photo", "illustration", "graphic", "screen")
+
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
@@ -156,7 +158,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--derive", nargs="*", default=["tiles", "numbers"])
     given = parser.parse_args()
-    chosen = [s for s in read(given.index) if s.kind in ("photo", "illustration")]
+    chosen = [s for s in read(given.index) if s.kind in KINDS]
     recipes = drawn(chosen, given.times, given.seed) if given.times else grid(chosen, given.seed)
     make(recipes, given.out, given.processes)
     for what in given.derive:

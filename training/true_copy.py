@@ -64,7 +64,7 @@ def measured(pair: Pair | SameSizePair, first: bytes, second: bytes) -> dict[str
     """What is known of a pair, and its numbers."""
     with Picture.open(first) as one, Picture.open(second) as other:
         if isinstance(pair, SameSizePair):
-            found, difference = same_size.numbers(one, other)
+            found, difference, _ = same_size.numbers(one, other)
             told: dict[str, Any] = {"history": pair.history, "difference": difference}
             original = pair.source
         else:

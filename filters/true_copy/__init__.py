@@ -28,9 +28,9 @@ ASPECT = 1.02
 """How much the copies' shapes may differ: what was cropped is no copy, edge to edge."""
 LEAST_FACTOR = 1.1
 """Copies of nearly one size differ in too few frequencies to tell."""
-MOST_FACTOR = 32.0
+MOST_FACTOR = 16.5
 LEAST_SIDE = 48
-"""Pixels a side that the smaller copy must have."""
+"""Pixels a side that the smaller copy must have, or both."""
 SAME = 1.5
 """Mean squared difference in grey levels under which copies of one size are the same (46 dB)."""
 ALIKE = 0.7
@@ -123,10 +123,18 @@ class TrueCopies:
     def _of_one_size(self, first: Picture, second: Picture) -> TrueCopy:
         from filters.true_copy.same_size import NAMES, numbers
 
-        measured, difference = numbers(first, second)
-        told = _named(NAMES, measured) | {"difference": round(difference, 4)}
+        if min(first.rgb.size) < LEAST_SIDE:
+            same = first.rgb.tobytes() == second.rgb.tobytes()
+            return TrueCopy("same" if same else "undecided", 0.5, {})
+        measured, difference, alike = numbers(first, second)
+        told = _named(NAMES, measured) | {
+            "difference": round(difference, 4),
+            "alike": round(alike, 4),
+        }
         if difference < SAME:
             return TrueCopy("same", 0.5, told)
+        if alike < ALIKE:
+            return TrueCopy("undecided", 0.5, told)
         # Once in each order, so that the answer mirrors.
         one, other = (_probability(self._same_size, sign * measured) for sign in (1, -1))
         return _decided((one + 1 - other) / 2, told)

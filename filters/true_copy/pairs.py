@@ -35,7 +35,7 @@ REDUCERS = (
 PLACES = 10
 PIXELS = 60_000
 """Pixels of the large copy that are looked at: about, and three places at least."""
-SIDES = ((1.6, 48), (2.5, 32), (4.2, 24), (8.2, 16), (float("inf"), 8))
+SIDES = ((1.6, 48), (2.5, 32), (4.2, 24), (float("inf"), 16))
 """Up to which factor a place is how many pixels of the small copy wide: whole JPEG blocks."""
 TIE = 0.01
 """Pixels of the small copy by which nearest is moved to choose between two."""
@@ -61,12 +61,16 @@ class Places:
     @property
     def alike(self) -> float:
         """Median correlation of the places of the large copy with those of the small one."""
-        pairs = [
-            (one - one.mean(), other - other.mean())
-            for one, other in zip(self.small, self.reduced[0], strict=True)
-        ]
-        found = [(a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1) for a, b in pairs]
-        return float(np.median(found))
+        return likeness(self.small, self.reduced[0])
+
+
+def likeness(ones: Floats, others: Floats) -> float:
+    """Median correlation of places (n x S x S) with others of the same size."""
+    pairs = [
+        (one - one.mean(), other - other.mean()) for one, other in zip(ones, others, strict=True)
+    ]
+    found = [(a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1) for a, b in pairs]
+    return float(np.median(found))
 
 
 def places(small: Picture, large: Picture) -> Places:

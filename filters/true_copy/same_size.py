@@ -19,6 +19,7 @@ from filters.true_copy.blocks import (
     effective_steps,
     quantised_step,
 )
+from filters.true_copy.pairs import likeness
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -39,8 +40,10 @@ NAMES = (
 """The names of :func:`numbers`'s numbers. Each changes its sign where the copies change places."""
 
 
-def numbers(first: Picture, second: Picture) -> tuple[Floats, float]:
-    """One number for each of :data:`NAMES`, and the copies' mean squared difference in levels."""
+def numbers(first: Picture, second: Picture) -> tuple[Floats, float, float]:
+    """One number for each of :data:`NAMES`, the copies' mean squared difference in levels, and how
+    alike the places are (-1 to 1). No side is under 16 pixels.
+    """
     # The same places whichever copy comes first.
     judged = min(first, second, key=lambda copy: (copy.bytes, copy.reduced(MAX_SIDE).tobytes()))
     tiles = detailed(judged, min(SIDE, *first.rgb.size), PLACES)
@@ -69,7 +72,7 @@ def numbers(first: Picture, second: Picture) -> tuple[Floats, float]:
         quantised_step(first.quantization) - quantised_step(second.quantization),
         np.log10(bends[0] + 0.1) - np.log10(bends[1] + 0.1),
     ]
-    return np.array(told, np.float32), difference
+    return np.array(told, np.float32), difference, likeness(*stacks)
 
 
 def _zeros(found: Floats) -> float:

@@ -90,6 +90,15 @@ def test_an_upscale_is_less_true_than_what_it_was_made_of(
     assert found.score > 0.8
 
 
+@pytest.mark.parametrize("factor", [9, 12, 16])
+def test_far_sizes_are_told_apart_too(factor: int) -> None:
+    original = scene(64 * factor)
+    small = resized(original, 1 / factor, Image.Resampling.LANCZOS)
+    fake = resized(small, factor, Image.Resampling.BICUBIC)
+    assert compared(file(small, "JPEG 85"), file(original, "JPEG 92")).better == "second"
+    assert compared(file(small, "JPEG 85"), file(fake, "JPEG 92")).better == "first"
+
+
 def test_sharpening_adds_no_truth() -> None:
     small = scene(240)
     large = resized(small, 2, Image.Resampling.BICUBIC).filter(ImageFilter.UnsharpMask(1.5, 130, 0))
@@ -127,6 +136,19 @@ def test_sizes_that_tell_nothing_are_no_trouble(
 ) -> None:
     first, second = (file(Image.new("RGB", size, "navy")) for size in sizes)
     assert compared(first, second).better == "undecided"
+
+
+@pytest.mark.parametrize("size", [(5, 5), (8, 8), (10, 300), (40, 40)])
+def test_small_copies_of_one_size_are_the_same_or_left_undecided(size: tuple[int, int]) -> None:
+    one = scene(320).resize(size)
+    other = one.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert compared(file(one), file(one)).better == "same"
+    assert compared(file(one), file(other)).better == "undecided"
+
+
+def test_a_turned_picture_is_no_copy() -> None:
+    turned = scene().transpose(Image.Transpose.ROTATE_90)
+    assert compared(file(scene()), file(turned)).better == "undecided"
 
 
 @pytest.mark.parametrize("colour", ["white", "black", "teal"])
