@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from crawler import plugins
 from crawler.errors import ConfigError, NotFound, WorkspaceLocked
 from crawler.judgement import Case, Progress, judged, quiet, write
-from crawler.verdicts import Rules
+from crawler.verdicts import Rules, named_files
 from filters.policy import Judge, PolicyError, laid_over
 from storage import actions, crawls, purge, tallies
 from storage.actions import Action
@@ -51,6 +51,14 @@ class Judged:
     """Whether the crawl had finished and has something to do again."""
     accepted: tuple[int, int]
     """Works accepted before and after."""
+    names_files: bool
+    """Whether the policy names files that filters run, so that the next run asks for trust."""
+
+    @property
+    def measured(self) -> int:
+        """Works whose pictures are here and are measured again by the next run."""
+        waiting = sum(m.count for m in self.moves if m.state == "pending" != m.before)
+        return waiting - self.fetch.files
 
     @property
     def changed(self) -> int:
@@ -226,9 +234,12 @@ def _judged(db: sqlite3.Connection, case: Case, found: Sequence[Tally], fetch: F
     after = before + taken - lost
     short = crawl.want is None or after < crawl.want
     missing = lost > taken and crawl.want is not None
-    goes_on = short and bool(missing or fetch.files or case.unlisted)
+    waiting = any(one.state == "pending" != one.before for one in found)
+    goes_on = short and bool(missing or waiting or case.unlisted)
     goes_on = goes_on and crawl.state == "finished"
-    return Judged(crawl, tuple(found), fetch, case.unlisted, goes_on, (before, after))
+    files = bool(named_files(case.rules.judge, case.rules.policy))
+    told = tuple(found)
+    return Judged(crawl, told, fetch, case.unlisted, goes_on, (before, after), files)
 
 
 def _about(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from crawler.adapters.base import Predicate
 from filters.base import Measures, Rejection
@@ -75,6 +75,17 @@ class Rules:
         return Ruling(
             "rejected", rejection.reason, rejection.measured, rejection.threshold, rejection.by
         )
+
+
+def named_files(judge: Judge, policy: Policy) -> dict[str, tuple[str, ...]]:
+    """``filter.option`` -> the files of this machine that a policy has filters run."""
+    found = {
+        f"{filter.name}.{option.name}": tuple(getattr(policy[filter.name], option.name))
+        for filter in judge.filters
+        for option in fields(policy[filter.name])
+        if option.metadata.get("file")
+    }
+    return {name: files for name, files in found.items() if files}
 
 
 def predicate_of(policy: Policy) -> Predicate:

@@ -25,7 +25,7 @@ from crawler.settings import Settings, load
 from crawler.site import Site
 from crawler.stats import Stats
 from crawler.streaming import Feed, StreamEvent, stream
-from crawler.verdicts import Rules
+from crawler.verdicts import Rules, named_files
 from filters.policy import PolicyError, laid_over
 from storage import crawls, workspace
 from storage.consumers import MAX_ATTEMPTS, Consumer
@@ -191,17 +191,14 @@ class Workspace:
         """A catalog may be somebody else's, and name files of this machine to be run."""
         if self.settings.trusted:
             return
-        own = self._rules({}).policy
-        for filter in rules.judge.filters:
-            ours, asked = own[filter.name], rules.policy[filter.name]
-            for option in fields(asked):
-                named = getattr(asked, option.name)
-                if option.metadata.get("file") and not {*named} <= {*getattr(ours, option.name)}:
-                    raise ConfigError(
-                        f"crawl {crawl_id} names files that filters are to run"
-                        f" ({filter.name}.{option.name}: {', '.join(named)})",
-                        hint="if you have started it, add --trust-workspace or crawl as before",
-                    )
+        ours = named_files(rules.judge, self._rules({}).policy)
+        for option, files in named_files(rules.judge, rules.policy).items():
+            if not {*files} <= {*ours.get(option, ())}:
+                raise ConfigError(
+                    f"crawl {crawl_id} names files that filters are to run"
+                    f" ({option}: {', '.join(files)})",
+                    hint="if you have started it, add --trust-workspace or crawl as before",
+                )
 
     def _known_crawl(self, crawl_id: str | None) -> Crawl:
         with Reader(self.path) as reader:

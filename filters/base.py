@@ -213,6 +213,11 @@ def says_only_bounds(filter: Filter) -> bool:
     )
 
 
+def measures_pixels(filter: Filter) -> bool:
+    """Whether a filter looks at pictures at all."""
+    return type(filter).measure is not BaseFilter.measure
+
+
 def claimed_size(claims: Claims) -> dict[str, int | None]:
     """``side`` (the shorter) and ``pixels`` as a source claims them; None where it does not.
 

@@ -41,6 +41,12 @@ class Classifier:
         """Of card and model: what measures alike has the same. Raises ModelError."""
         return self.card.identity(self._model.sha256)
 
+    def check(self) -> None:
+        """Run it once on a grey square. Raises ModelError where model and card do not fit."""
+        from PIL import Image
+
+        self.scores_of(Image.new("RGB", (64, 64), (128, 128, 128)))
+
     def scores(self, picture: Picture) -> dict[str, float]:
         """Each label's score, 0 to 1, in the card's order.
 

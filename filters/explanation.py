@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from filters.base import Measures
     from filters.picture import Picture
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -33,6 +34,15 @@ class Explanation:
     """What counts as the picture, where bars around it do not."""
     notes: tuple[str, ...] = ()
     """Sentences for a person, one a line."""
+
+
+@runtime_checkable
+class Summarising(Protocol):
+    """What a filter has that can say in a few words what it measured."""
+
+    def summary(self, measures: Measures) -> str:
+        """Of what its ``measure`` returned."""
+        ...
 
 
 @runtime_checkable

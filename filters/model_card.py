@@ -143,7 +143,10 @@ def checked_labels(fields: Fields, labels: tuple[str, ...]) -> tuple[str, ...]:
     words = [word(label) for label in labels]
     for i, label in enumerate(words):
         if not label or label in words[:i]:
-            raise fields.wrong("labels", f"has {labels[i]!r}, which is not a name of its own")
+            raise fields.wrong(
+                "labels",
+                f"has {labels[i]!r}: each needs Latin letters or digits that no other has",
+            )
     return labels
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
-from filters.base import Claims, Filter, Measures, Rejection
+from filters.base import Claims, Filter, Measures, Rejection, measures_pixels
 from filters.configurable import Configurable
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class Judge:
         by_order = sorted(filters, key=lambda f: (not f.forced, f.order, f.name))
         self.filters: tuple[Filter, ...] = tuple(by_order)
         self._configurable = tuple(f for f in by_order if isinstance(f, Configurable))
+        self._measuring = tuple(
+            f for f in by_order if f not in self._configurable and measures_pixels(f)
+        )
         self._logged: set[tuple[str, str]] = set()
 
     def policy(self, values: Mapping[str, Any] | None = None) -> Policy:
@@ -117,8 +120,13 @@ class Judge:
         )
 
     def is_measured(self, measures: Mapping[str, Measures], policy: Policy) -> bool:
-        """Whether what was measured of a picture, perhaps for others, is what this policy asks."""
+        """Whether what was measured of a picture, perhaps for others, is what this policy asks.
+
+        It is not where a filter came later, or measures otherwise by now.
+        """
         return all(
+            measures.get(f.name, {}).get("version") == f.version for f in self._measuring
+        ) and all(
             f.is_measured(measures.get(f.name, {}), policy[f.name]) for f in self._configurable
         )
 
@@ -139,7 +147,8 @@ class Judge:
     def measure(self, picture: Picture) -> dict[str, Measures]:
         """What every filter measures, by filter name, each with its ``version``.
 
-        Of a filter that raised, ``failed`` says why. Raises PictureError and MemoryError.
+        That alone where it found nothing to measure. Of a filter that raised, ``failed`` says why.
+        Raises PictureError and MemoryError.
         """
         out: dict[str, Measures] = {}
         for filter in self.filters:
@@ -151,7 +160,7 @@ class Judge:
                     "failed": self._failure(filter, error),
                 }
             else:
-                if measured:
+                if measured or filter in self._measuring:
                     out[filter.name] = {"version": filter.version, **measured}
         return out
 
@@ -168,8 +177,8 @@ class Judge:
         """
 
         def judged(filter: Filter) -> Rejection | None:
-            measured = measures.get(filter.name)
-            if not measured:
+            measured = measures.get(filter.name, {})
+            if measured.keys() <= {"version"}:
                 return filter.prescreen(claims, policy)
             if "failed" in measured:
                 return Rejection(FAILED, measured["failed"])

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from filters.base import BaseFilter, Claims, Rejection, option
+from filters.monochrome import KINDS
 from filters.policy import Policy
 
 _CATEGORIES = ("meta", "general", "")
@@ -67,6 +68,17 @@ _TAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 
+_MONOCHROME = MappingProxyType(
+    {
+        "greyscale": "grey",
+        "grayscale": "grey",
+        "black_and_white": "grey",
+        "sepia": "sepia",
+        "spot_color": "spot_colour",
+    }
+)
+"""Tag -> the kind that ``monochrome.reject`` calls it; the tag ``monochrome`` may be any."""
+
 _OFF = ("md5_mismatch", "sketch", "lineart", "screencap")
 
 
@@ -95,8 +107,19 @@ class SiteTags(BaseFilter):
             Rejection(reason, tag)
             for reason in REASONS
             if reason in wanted
-            for tag in _found(reason, evidence)
+            for name, tag in _found(reason, evidence)
+            if reason != "monochrome" or _is_unwanted(name, policy)
         )
+
+
+def _is_unwanted(name: str, policy: Policy) -> bool:
+    """Whether the kind of monochrome that a tag names is one that the policy rejects."""
+    kinds = policy.sections.get("monochrome")
+    if kinds is None:
+        return True
+    if name in _MONOCHROME:
+        return _MONOCHROME[name] in kinds.reject
+    return set(KINDS) <= set(kinds.reject)
 
 
 def _evidence(claims: Claims) -> dict[str, tuple[str, str]]:
@@ -108,12 +131,13 @@ def _evidence(claims: Claims) -> dict[str, tuple[str, str]]:
     }
 
 
-def _found(reason: str, evidence: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _found(reason: str, evidence: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """(in our spelling, as the site spells it) of each tag that gives a reason."""
     for name in _TAGS[reason]:
         if name in evidence:
-            yield evidence[name][0]
+            yield name, evidence[name][0]
     if reason == "sample":
         # pixiv_sample, twitter_sample and the like; as general tags, samples are things.
         for name, (tag, category) in sorted(evidence.items()):
             if name.endswith("_sample") and category != "general" and name != "image_sample":
-                yield tag
+                yield name, tag

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from filters.policy import Policy
 
 _KEPT = re.compile(
-    r"(?P<name>[a-z0-9_]+)@(?P<identity>[0-9a-f]{16})\[(?P<rules>.*?)\] (?P<path>.+)"
+    r"(?P<name>[a-z0-9_]+)@(?P<identity>[0-9a-f]{16})\[(?P<rules>.*?)\] (?P<path>.+)", re.DOTALL
 )
 _RULE = re.compile(r"(?P<name>[a-z0-9_]+)\.(?P<label>\w+)=(?P<score>[0-9.]+)", re.ASCII)
 
@@ -107,6 +107,7 @@ class UserModels(BaseFilter):
                     f"{card.path} or its model is not what it was when the crawl began:"
                     " name the card again"
                 )
+            classifier.check()
             classifiers.append(classifier)
         return UserModels(tuple(classifiers))
 
@@ -179,13 +180,13 @@ def _own_rules(options: ModelOptions) -> Iterator[tuple[str, str, float]]:
     for text in options.reject:
         found = _RULE.fullmatch(text)
         try:
-            if found is None:
+            if found is None or not 0 <= float(found["score"]) <= 1:
                 raise ValueError
             yield found["name"], found["label"], float(found["score"])
         except ValueError:
             raise ModelError(
-                f"models.reject takes NAME.LABEL=SCORE, such as monochrome.monochrome=0.7, not"
-                f" {text!r}"
+                f"models.reject takes NAME.LABEL=SCORE, such as monochrome.monochrome=0.7, with a"
+                f" score of 0 to 1, not {text!r}"
             ) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +43,11 @@ def write(drawing: Image.Image, path: Path) -> None:
         if path.exists() and not _is_ours(path):
             raise UsageError(f"{path} is there already and is not ours", hint="name another folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:  # never through a link that somebody put there
             file.write(data.getvalue())
-        Path(file.name).replace(path)
+        part.replace(path)
     except OSError as problem:
         raise UsageError(f"{path} cannot be written: {problem.strerror or problem}") from problem
 
@@ -171,5 +172,5 @@ def _is_ours(path: Path) -> bool:
     try:
         with Image.open(path, formats=("PNG",)) as before:
             return before.info.get("Software") == _MADE_BY
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
         return False

@@ -15,7 +15,7 @@ from crawler.cli.showing import measures
 from crawler.errors import UsageError
 from crawler.measured import asked_of
 from filters.base import Measures
-from filters.explanation import Explainable, Explanation
+from filters.explanation import Explainable, Explanation, Summarising
 from filters.picture import Limits, Picture, PictureError
 from filters.policy import FAILED, Judge, Policy, PolicyError
 from storage.records import Candidate, Rung
@@ -49,13 +49,26 @@ def looks(
         judge = judge.configured(checked)
     except PolicyError as problem:
         raise UsageError(str(problem)) from problem
-    for path in _files(paths):
+    for path in _files(paths, explain):
         yield _look(path, judge, checked, explain)
 
 
 def headline(look: Mapping[str, Any]) -> str:
     """One look for a person."""
-    return printable(f"{look['path']}: {_said(look)}")
+    told = (f"{name}: {summary}" for name, summary in look["summaries"].items())
+    said = "; ".join((_said(look), *told))
+    return printable(f"{look['path']}: {said}")
+
+
+def summaries(judge: Judge, measures: Mapping[str, Measures]) -> dict[str, str]:
+    """What filters say in a few words of what they measured, by filter."""
+    return {
+        filter.name: filter.summary(measured)
+        for filter in judge.filters
+        if isinstance(filter, Summarising)
+        and (measured := measures.get(filter.name))
+        and "failed" not in measured
+    }
 
 
 def in_words(look: Mapping[str, Any]) -> str:
@@ -104,14 +117,18 @@ def _said(look: Mapping[str, Any]) -> str:
         line += f", {look['reason']}"
     if look["threshold"] is not None:
         line += f" ({look['value']}, asked {look['threshold']})"
+    elif look["reason"] == FAILED:
+        line += f" ({look['value']})"
     return line
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def _files(paths: Iterable[Path], explain: Path | None) -> Iterator[Path]:
+    # What was drawn by an earlier run is not looked at.
+    drawn = explain.resolve() if explain else None
     for path in paths:
         if path.is_dir():
             found = (p for p in path.rglob("*") if p.suffix.lower() in _PICTURES and p.is_file())
-            yield from sorted(found)
+            yield from sorted(p for p in found if p.parent.resolve() != drawn)
         else:
             yield path
 
@@ -133,6 +150,7 @@ def _look(path: Path, judge: Judge, policy: Policy, explain: Path | None) -> dic
         "measured": {},
         "value": None,
         "threshold": None,
+        "summaries": {},
     }
     if explain is not None:
         look |= {"explained": None, "looked_at": {}, "thresholds": []}
@@ -140,6 +158,7 @@ def _look(path: Path, judge: Judge, policy: Policy, explain: Path | None) -> dic
         with Picture.open(path, Limits(max_pixels=policy["resolution"].max_pixels)) as picture:
             look["width"], look["height"] = picture.width, picture.height
             look["measured"] = judge.measure(picture)
+            look["summaries"] = summaries(judge, look["measured"])
             look |= _verdict(path, look["measured"], judge, policy)
             if explain is not None:
                 look |= _explained(picture, look, judge, explain)

@@ -51,6 +51,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
                 "changed": one.changed,
                 "moves": plain(one.moves),
                 "fetch": plain(one.fetch),
+                "measured_again": one.measured,
                 "unlisted": one.unlisted,
                 "goes_on": one.goes_on,
                 "accepted": {"before": one.accepted[0], "after": one.accepted[1]},
@@ -72,7 +73,10 @@ def text(outcome: Outcome) -> str:
     elif done:
         lines.append(f"{_works(changed)} changed; take it back with: trawl undo")
         lines += [
-            f"go on with: trawl resume {one.crawl.id}" for one in outcome.crawls if one.goes_on
+            f"go on with: trawl resume {one.crawl.id}"
+            + (" --trust-workspace" if one.names_files else "")
+            for one in outcome.crawls
+            if one.goes_on
         ]
     elif not outcome.crawls:
         lines.append("no crawl was started in this workspace yet")
@@ -114,6 +118,9 @@ def _crawl(one: Judged, done: bool) -> Iterator[str]:
         have = "have" if done else "would have"
         known = size(one.fetch.bytes)
         yield f"{files} files {have} to be fetched: {known} as claimed{unsized}"
+    if one.measured:
+        have = "have" if done else "would have"
+        yield f"{one.measured} pictures that are here {have} to be measured again"
     if one.unlisted:
         then = "none is needed, for its target is met" if one.met else "the next run lists them"
         yield f"the site was asked for less than this: works may exist that were not listed; {then}"

@@ -92,7 +92,7 @@ json_option: Decorator[Any] = click.option(
 trust_option: Decorator[Any] = click.option(
     "--trust-workspace",
     is_flag=True,
-    help="Let the workspace's trawl.toml open private hosts and redirect sites.",
+    help="Let the workspace open private hosts, redirect sites and name models to run.",
 )
 option_option: Decorator[Any] = click.option(
     "--option",

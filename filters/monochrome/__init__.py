@@ -57,11 +57,11 @@ class Monochrome(BaseFilter):
         return Classifier()
 
     def measure(self, picture: Picture) -> Measures:
-        """``kind`` (one of KINDS, or ``colour``), ``likeness`` (the one of KINDS it comes nearest
-        to), ``score`` (0 to 1: that it is monochrome), and what there is to see of it: ``chroma``
-        (of OKLab, which 99 % of the pixels that are not blank paper stay under), ``hue`` of most
-        of them (degrees; None for greys) and ``coloured`` (share of them off the curve that the
-        rest of the picture keeps to).
+        """``kind`` (one of KINDS; ``colour`` where it is less sure than ``MIN_SCORE``),
+        ``likeness`` (the one of KINDS it comes nearest to), ``score`` (0 to 1: that it is
+        monochrome), and what there is to see of it: ``chroma`` (of OKLab, which 99 % of the pixels
+        that are not blank paper stay under), ``hue`` of most of them (degrees; None for greys) and
+        ``coloured`` (share of them off the curve that the rest of the picture keeps to).
         """
         # numpy is slow to import, and a command that only reads the options has no picture.
         from filters.monochrome.classification import hue_of
@@ -85,4 +85,10 @@ class Monochrome(BaseFilter):
         if not isinstance(score, (int, float)) or score < options.min_score:
             return None
         likeness = measures.get("likeness")
-        return Rejection("monochrome", likeness) if likeness in options.reject else None
+        if likeness not in options.reject:
+            return None
+        return Rejection("monochrome", f"{likeness} {score:g}", options.min_score)
+
+    def summary(self, measures: Measures) -> str:
+        """The kind, and how sure it is."""
+        return f"{measures['kind']} {measures['score']:.2f}"

@@ -91,6 +91,18 @@ class Upscale(BaseFilter):
             **effective_measures(content_box(picture), factor),
         }
 
+    def summary(self, measures: Measures) -> str:
+        """The answer with its score, and what is really there."""
+        told = str(measures["answer"])
+        if measures["head"]:
+            by = "a network" if measures["head"] == "ai" else "interpolation"
+            told += f" {measures['factor']:g}x by {by}"
+        elif measures["pixel_scale"]:
+            told += f", squares of {measures['pixel_scale']:g}"
+        if measures["score"] is not None:
+            told += f" {measures['score']:.2f}"
+        return f"{told}, effective {measures['effective_width']}x{measures['effective_height']}"
+
     def explain(self, picture: Picture) -> Explanation | None:
         """The tiles that the network looked at, and which answer each of them gives."""
         from filters.borders import content_box

@@ -204,14 +204,16 @@ def tallies(db: sqlite3.Connection) -> dict[str, list[Tally]]:
 def fetches(db: sqlite3.Connection) -> dict[str, Fetch]:
     """Crawl -> the files that are to be fetched again, or for the first time; without, not in it.
 
-    What becomes ``pending`` that was not; sizes are those of the largest rung.
+    What becomes ``pending`` that was not, but for files that are here and need only be measured;
+    sizes are those of the largest rung.
     """
     rows = db.execute(
         "SELECT m.crawl_id, count(*), coalesce(sum(coalesce(i.bytes, c.bytes)), 0),"
         " count(*) - count(coalesce(i.bytes, c.bytes)) FROM moves m"
         " CROSS JOIN candidates c ON c.id = m.candidate_id"
         " LEFT JOIN images i ON i.sha256 = c.image"
-        " WHERE m.state = 'pending' AND m.before != 'pending' GROUP BY 1"
+        " WHERE m.state = 'pending' AND m.before != 'pending'"
+        " AND NOT (coalesce(i.stored, 0) AND instr(i.measures, '\"failed\":') = 0) GROUP BY 1"
     ).fetchall()
     return {crawl_id: Fetch(*counts) for crawl_id, *counts in map(tuple, rows)}
 

@@ -19,7 +19,10 @@ def rules(**policy: Any) -> Rules:
 
 
 GOOD = Candidate("site", "o", "1", (Rung("u", width=1000, height=1000, format="jpg"),), rating="g")
-DECODED = {"resolution": {"version": 1, "side": 1000, "pixels": 1_000_000}}
+DECODED: dict[str, dict[str, int]] = {
+    **{filter.name: {"version": filter.version} for filter in plugins.judge().filters},
+    "resolution": {"version": 1, "side": 1000, "pixels": 1_000_000},
+}
 
 
 def test_claims_without_fault_leave_the_work_pending() -> None:
@@ -57,6 +60,14 @@ def test_what_was_decoded_outweighs_what_was_claimed() -> None:
 def test_a_record_is_judged_by_its_measures_where_there_are_any() -> None:
     assert rules().of_record(GOOD, None) == PENDING
     assert rules().of_record(GOOD, DECODED) == ACCEPTED
+
+
+def test_what_was_measured_before_a_filter_came_or_changed_is_measured_again() -> None:
+    before = {name: measured for name, measured in DECODED.items() if name != "upscale"}
+    assert rules().of_record(GOOD, before) == PENDING
+    assert rules().of_record(GOOD, {**DECODED, "quality": {"version": 0}}) == PENDING
+    small = {"resolution": {"version": 1, "side": 100, "pixels": 10_000}}
+    assert rules().of_record(GOOD, small).reason == "too_small"
 
 
 def test_what_is_hidden_stays_hidden_though_its_picture_is_held() -> None:

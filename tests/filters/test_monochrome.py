@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from filters.base import Measures
-from filters.monochrome import KINDS, Monochrome
+from filters.monochrome import KINDS, MIN_SCORE, Monochrome
 from filters.monochrome.classification import Classifier
 from filters.monochrome.numbers import numbers
 from filters.onnx_model import ShippedModel, shipped
@@ -183,7 +183,9 @@ def test_the_policy_says_which_kinds_are_rejected() -> None:
     )
     verdict = JUDGE.verdict(Work(), sepia, JUDGE.policy())
     assert verdict is not None
-    assert (verdict.reason, verdict.measured, verdict.by) == ("monochrome", "sepia", "monochrome")
+    assert (verdict.reason, verdict.by) == ("monochrome", "monochrome")
+    assert str(verdict.measured).startswith("sepia 0.9")
+    assert verdict.threshold == MIN_SCORE
     only_spots = JUDGE.policy({"monochrome": {"reject": ["spot_colour"]}})
     assert JUDGE.verdict(Work(), sepia, only_spots) is None
     assert JUDGE.verdict(Work(), spot, only_spots) is not None
@@ -212,6 +214,14 @@ def test_tags_and_pixels_give_one_reason_that_one_word_allows() -> None:
     allowed = JUDGE.policy({"allow": ["monochrome"]})
     assert JUDGE.verdict(tagged("greyscale"), grey, allowed) is None
     assert SiteTags.reasons["monochrome"] == Monochrome.reasons["monochrome"]
+
+
+def test_tags_of_kinds_that_are_wanted_are_no_objection() -> None:
+    only_grey = JUDGE.policy({"monochrome": {"reject": ["grey"]}})
+    assert JUDGE.prescreen(tagged("greyscale"), only_grey) is not None
+    for tag in ("sepia", "spot_color", "monochrome"):
+        assert JUDGE.prescreen(tagged(tag), JUDGE.policy()) is not None
+        assert JUDGE.prescreen(tagged(tag), only_grey) is None
 
 
 def test_the_same_picture_has_the_same_measures() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from filters.base import Measures, Rejection
 from filters.onnx_model import ModelError
@@ -175,12 +174,17 @@ def test_what_the_models_of_two_crawls_said_is_kept_together(tmp_path: Path) -> 
     assert judge.together(first, {}) == first
 
 
-def test_a_model_that_does_not_fit_its_card_is_a_filter_that_failed(tmp_path: Path) -> None:
-    path = card(tmp_path, output={"name": "logits"})
-    measures, rejection = judged(encode(Image.new("RGB", (32, 32)), "PNG"), path)
-    assert "no output 'logits'" in str(measures["failed"])
-    assert rejection is not None
-    assert rejection.reason == "filter_failed"
+def test_a_model_that_does_not_fit_its_card_is_told_before_any_picture(tmp_path: Path) -> None:
+    judge = Judge([UserModels()])
+    policy = policy_of(card(tmp_path, output={"name": "logits"}))
+    with pytest.raises(ModelError, match="no output 'logits'"):
+        judge.configured(policy)
+
+
+@pytest.mark.parametrize("score", ["70", "1.01"])
+def test_a_score_is_no_more_than_one(score: str) -> None:
+    with pytest.raises(ModelError, match="a score of 0 to 1"):
+        Judge([UserModels()]).policy({"models": {"reject": [f"a.b={score}"]}})
 
 
 def test_the_options_are_read_without_the_libraries_that_run_models() -> None:

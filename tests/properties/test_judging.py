@@ -120,6 +120,7 @@ class Look:
                 "effective_pixels": round(self.side / self.factor) ** 2,
             },
             "taste": {"version": 1, "side": self.detail, "pixels": (self.detail or 900) ** 2},
+            **{name: {"version": 1} for name in ("integrity", "monochrome", "signatures")},
         }
         if self.broken:
             measures["quality"] = {"version": 1, "failed": "ValueError: by chance"}

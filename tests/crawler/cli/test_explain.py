@@ -48,7 +48,9 @@ def test_a_person_reads_what_was_measured_asked_and_looked_at(trawl: Trawl, pict
     done = trawl("inspect", picture, "--explain", "seen")
     assert done.code == 0
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
-    assert lines[0] == "picture.png: 1200x1000 accepted"
+    assert lines[0].startswith("picture.png: 1200x1000 accepted; monochrome: colour 0.0")
+    assert "; upscale: " in lines[0]
+    assert lines[0].endswith(", effective 1200x1000")
     assert any(
         line.startswith("quality.sharpness 1.0 at least 0.3 (quality.min_sharpness)")
         and line.endswith("passes")
@@ -96,6 +98,13 @@ def test_our_own_drawing_is_replaced_and_no_other_file(trawl: Trawl, picture: Pa
     assert out.read_bytes() == mine
     Path("file").touch()
     assert trawl("inspect", picture, "--explain", "file").code == 2
+
+
+def test_drawings_of_an_earlier_run_are_not_looked_at(trawl: Trawl, picture: Path) -> None:
+    for _ in range(2):
+        done = trawl("inspect", ".", "--explain", "seen", "--ndjson")
+        looked_at = [Path(json.loads(line)["path"]).name for line in done.out.splitlines()]
+        assert looked_at == [picture.name]
 
 
 def test_the_tiles_are_drawn_as_they_are_and_outlined_on_the_whole() -> None:
