@@ -114,12 +114,10 @@ class SiteTags(BaseFilter):
 
 def _is_unwanted(name: str, policy: Policy) -> bool:
     """Whether the kind of monochrome that a tag names is one that the policy rejects."""
-    kinds = policy.sections.get("monochrome")
-    if kinds is None:
-        return True
+    wanted = getattr(policy.sections.get("monochrome"), "reject", KINDS)
     if name in _MONOCHROME:
-        return _MONOCHROME[name] in kinds.reject
-    return set(KINDS) <= set(kinds.reject)
+        return _MONOCHROME[name] in wanted
+    return set(KINDS) <= set(wanted)
 
 
 def _evidence(claims: Claims) -> dict[str, tuple[str, str]]:
