@@ -10,12 +10,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from crawler import plugins
 from crawler.acquire import Spooled
 from crawler.adapters.base import Partition
 from crawler.errors import FetchError
 from storage.records import Candidate, Image, Rung
 
 SITE, ORIGIN = "site", "https://site.test"
+FILTERS = plugins.judge().filters
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class Picture:
 
     @property
     def image(self) -> Image:
-        measures = {"resolution": {"version": 1, "side": self.side, "pixels": self.side**2}}
+        measures: dict[str, dict[str, int]] = {
+            **{filter.name: {"version": filter.version} for filter in FILTERS},
+            "resolution": {"version": 1, "side": self.side, "pixels": self.side**2},
+        }
         return Image(self.sha256, self.md5, "png", self.side, self.side, len(self.data), measures)
 
 
