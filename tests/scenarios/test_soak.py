@@ -11,9 +11,9 @@ from tests.torture.soak import soak
 
 
 @pytest.mark.timeout(300)
-def test_fifteen_hundred_files_leave_no_descriptor_thread_or_task_behind(tmp_path: Path) -> None:
+def test_six_hundred_files_leave_no_descriptor_thread_or_task_behind(tmp_path: Path) -> None:
     promises = Promises("soak")
-    soak(promises, tmp_path, count=1500, every=0.3)
+    soak(promises, tmp_path, count=600, every=0.3)
     promises.end()
     assert promises.broken == []
     told = {promise.what for promise in promises.made}
