@@ -87,13 +87,16 @@ def read(
     With ``consumer`` those it has answered already are left out.
     """
     where, values = asked.sql()
+    place = ":after"
     if consumer is not None:
+        # Of what lies before its place no deliveries are kept.
+        place = "max(:after, ifnull((SELECT acked_seq FROM consumers WHERE name = :consumer), 0))"
         where += (
             " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.consumer = :consumer"
             " AND d.seq = e.seq)"
         )
     rows = db.execute(
-        f"{_SELECT} WHERE e.seq > :after AND {where} ORDER BY e.seq LIMIT :limit",
+        f"{_SELECT} WHERE e.seq > {place} AND {where} ORDER BY e.seq LIMIT :limit",
         {**values, "after": after, "limit": limit, "consumer": consumer},
     ).fetchall()
     return [_event(row) for row in rows]

@@ -181,6 +181,29 @@ async def test_many_that_are_due_at_once_come_one_by_one(ws: Workspace) -> None:
     assert sorted(told) == sorted(2 * [1, 2, 3, 4, 5, 6])
 
 
+async def test_a_reader_that_began_with_a_failed_event_is_given_nothing_twice(
+    ws: Workspace,
+) -> None:
+    """Its place in the log is behind what was answered, whose notes go once nothing is open."""
+    async for event in ws.stream("crop"):
+        await (event.nack(retry_in=0.2) if event.event.seq == 5 else event.ack())
+        if event.event.seq == COUNT:
+            break
+    told = []
+
+    async def follow() -> None:
+        async for event in ws.stream("crop", follow=True):
+            told.append(event.event.seq)
+            await event.ack()
+
+    following = asyncio.create_task(follow())
+    await until(lambda: told)
+    await asyncio.sleep(0.3)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert told == [5]
+
+
 async def test_what_fails_too_often_is_told_and_no_longer_in_the_way(ws: Workspace) -> None:
     tries = 0
     async for event in ws.stream("crop", max_attempts=3):
