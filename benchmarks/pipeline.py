@@ -31,6 +31,7 @@ from PIL import Image
 from benchmarks.demo_site import Running, demo_site
 from benchmarks.pictures import folder_of, large, two_megapixels
 from benchmarks.report import Report, note, spread
+from crawler.decoding.calculation import VARIABLES
 from crawler.demo.world import REIMU
 
 TARGET = 0.85
@@ -166,6 +167,7 @@ def measure(name: str, folder: Path, site: Running) -> Spent:
     environment = {
         **site.environment(),
         "TRAWL_SITES__DANBOORU__CONNECTIONS": str(CONNECTIONS),
+        **dict.fromkeys(VARIABLES, "1"),
     }
     command = [sys.executable, "-m", "benchmarks.pipeline", "--child", name, "--folder"]
     done = subprocess.run(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crawler.decoding.calculation import OneThread
 from crawler.decoding.look import Look, look
 from crawler.decoding.room import Room
 from crawler.decoding.sandbox import give_back_memory
@@ -76,6 +77,7 @@ class Inspector:
         self._decoder = Decoder(judge, self._limits, policy)
         self._room = Room(LARGE_PIXELS)
         self._running: set[Future[Any]] = set()
+        self._one_thread = OneThread()
         self._pool = ThreadPoolExecutor(
             max_workers=workers or min(4, os.cpu_count() or 1), thread_name_prefix="decode"
         )
@@ -88,6 +90,7 @@ class Inspector:
         Raises FetchError with the decoder's reason: bytes that are no whole picture are no picture.
         Further reasons are those of :meth:`Decoder.look`.
         """
+        self._one_thread.begin()
         try:
             found = await self._run(self._pool, self._here, path, sha256, size)
             if isinstance(found, _Beside):
@@ -114,6 +117,7 @@ class Inspector:
         for pool in (self._pool, self._beside):
             pool.shutdown(wait=False, cancel_futures=True)
         wait(self._running, CLOSE_SECONDS)
+        self._one_thread.end()
 
     async def _run(self, pool: ThreadPoolExecutor, look: Callable[..., T], *given: Any) -> T:
         running = pool.submit(look, *given)

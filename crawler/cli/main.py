@@ -18,6 +18,7 @@ from crawler.cli.destination import FULL
 from crawler.cli.log import logged
 from crawler.cli.options import debug_option
 from crawler.cli.output import OutputClosed
+from crawler.decoding.calculation import VARIABLES
 from crawler.errors import NoSpace, TrawlError, UnknownTag
 from crawler.site import VERSION
 
@@ -108,9 +109,8 @@ def cli() -> None:
 
 def run() -> None:
     """The entry point of the ``trawl`` command; never returns."""
-    # Pictures are looked at side by side: more threads within one calculation only wait for each
-    # other. Read when numpy is first imported, which is later.
-    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    # Read when numpy is first imported, which is later.
+    for threads in VARIABLES:
         os.environ.setdefault(threads, "1")
     code = main(sys.argv[1:])
     try:

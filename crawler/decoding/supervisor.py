@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from crawler.decoding.calculation import VARIABLES
 from crawler.decoding.look import Look
 from crawler.errors import FetchError
 from filters.picture import Limits, PictureError
@@ -210,6 +211,7 @@ def _read(answer: Mapping[str, Any]) -> Look:
 def _environment() -> dict[str, str]:
     """Ours, without settings (which may hold keys), and with the modules that we have."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TRAWL_")}
+    plain |= dict.fromkeys(VARIABLES, "1")
     places = [place or str(Path.cwd()) for place in sys.path]
     # Each thread of a decoder would reserve 64 MB of address space for a heap of its own.
     return plain | {"PYTHONPATH": os.pathsep.join(places), "MALLOC_ARENA_MAX": "2"}

@@ -77,6 +77,38 @@ async def test_the_same_bytes_give_the_same_measures(inspector: Inspector, tmp_p
     assert all(image == images[0] for image in images)
 
 
+ONE_THREAD = """
+import asyncio, pathlib, sys
+import numpy
+from threadpoolctl import threadpool_info
+from crawler import plugins
+from crawler.inspection import Inspector
+
+def threads():
+    return [each["num_threads"] for each in threadpool_info() if "numpy" in each["filepath"]]
+
+async def main():
+    path, before = pathlib.Path(sys.argv[1]), threads()
+    inspector = Inspector(plugins.judge(), max_pixels=30_000_000)
+    await inspector.inspect(path, sha256="5" * 64, md5="m" * 32, size=path.stat().st_size)
+    during = threads()
+    inspector.close()
+    print(before, during, threads())
+
+asyncio.run(main())
+"""
+
+
+def test_a_calculation_takes_one_thread_while_pictures_are_looked_at(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", ONE_THREAD, str(paint(tmp_path, "one"))]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    if done.stdout.startswith("[2]"):  # else numpy was built with something that heeds no such word
+        assert done.stdout == "[2] [1] [2]\n"
+    else:
+        pytest.skip(f"numpy's threads are {done.stdout}")
+
+
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\x89PNG\r\n\x1a\n" + b"x" * 100])
 async def test_what_is_no_picture_is_told_with_the_decoders_reason(
     inspector: Inspector, tmp_path: Path, data: bytes
