@@ -5,14 +5,44 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from training.sources import Source, folds, set_apart
+
+T = TypeVar("T")
 
 
 def corpus() -> Path:
     """The folder named by TRAWL_CORPUS, else ``../shared/corpus``: it may not be there."""
     beside = Path(__file__).parents[2] / "shared" / "corpus"
     return Path(os.environ.get("TRAWL_CORPUS", beside))
+
+
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """What every measuring of accuracy by folds takes."""
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add_folders(parser)
+    parser.add_argument("--fold", choices=("train", "tune", "test"))
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--save", action="store_true")
+    return parser
+
+
+def of_fold(sources: Iterable[Source], fold: str | None) -> list[Source]:
+    """Those of a fold's origins; without one, all."""
+    split = folds()
+    return [source for source in sources if not fold or split.get(source.origin) == fold]
+
+
+def without_doubtful(told: Sequence[T], source: Callable[[T], Source]) -> list[T]:
+    """Those that are of no picture which is set apart as not really original."""
+    doubtful = set_apart()
+    return [one for one in told if (source(one).origin, source(one).path) not in doubtful]
 
 
 def add_folders(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ variants; and the original itself, which should lose nothing.
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,15 +20,15 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy import Rate, share
-from benchmarks.corpus import add_folders, indexes, typed
+from benchmarks.corpus import arguments, indexes, of_fold, typed
 from benchmarks.report import Report
 from crawler.plugins import judge
 from filters.borders import Box, content_box
 from filters.effective import FAKE_PIXELS, FAKE_SIDE
-from filters.picture import Picture
+from filters.picture import SHARED_SIDE, Picture
 from training import codecs, kernels
 from training.samples import FACTORS, detailed_region
-from training.sources import Source, folds, read
+from training.sources import Source, read
 
 KINDS = ("photo", "illustration")
 SIDE = 640
@@ -129,7 +128,7 @@ def _found(
     source: Source, what: str, factor: float, data: bytes, true_box: Box, true_side: int
 ) -> Found:
     with Picture.open(data) as picture:
-        picture.reduced(256)
+        picture.reduced(SHARED_SIDE)
         start = time.process_time()
         box = content_box(picture)
         spent = 1000 * (time.process_time() - start)
@@ -159,23 +158,9 @@ def _area(box: Box) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    add_folders(parser)
-    parser.add_argument("--fold", choices=("train", "tune", "test"))
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
-    fold = folds()
-    sources = [
-        source
-        for source in read(indexes(given.folder))
-        if not source.upscaled
-        and source.kind in KINDS
-        and (not given.fold or fold.get(source.origin) == given.fold)
-    ]
+    given = arguments(__doc__).parse_args()
+    known = of_fold(read(indexes(given.folder)), given.fold)
+    sources = [source for source in known if not source.upscaled and source.kind in KINDS]
     with ProcessPoolExecutor(given.processes) as pool:
         seeds = [given.seed] * len(sources)
         found = [one for some in pool.map(measured, sources, seeds, chunksize=2) for one in some]

@@ -26,9 +26,8 @@ from benchmarks.corpus import add_folders, indexes, least_cpu, typed
 from benchmarks.report import Report
 from filters.monochrome import MIN_SCORE, Monochrome
 from filters.monochrome.classification import Classifier
-from filters.monochrome.numbers import SHARED
 from filters.onnx_model import shipped
-from filters.picture import Picture
+from filters.picture import SHARED_SIDE, Picture
 from training.monochrome_samples import BORDERLINE, SINGLE_HUE
 from training.monochrome_table import AS_PUBLISHED, Table, measured, originals
 from training.monochrome_table import SEED as TRAINING
@@ -232,8 +231,8 @@ def cost(report: Report, found: Judged, photograph: Image.Image) -> None:
         data = out.getvalue()
         decode = least_cpu(partial(_decoded, data), 8)
         with Picture.open(data) as picture:
-            small = least_cpu(partial(picture.rgb.reduce, -(-max(size) // SHARED)), 8)
-            picture.reduced(SHARED)
+            small = least_cpu(partial(picture.rgb.reduce, -(-max(size) // SHARED_SIDE)), 8)
+            picture.reduced(SHARED_SIDE)
             own = least_cpu(partial(filter.measure, picture), 30)
         rows.append(
             [

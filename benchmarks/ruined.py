@@ -28,7 +28,7 @@ from benchmarks.corpus import indexes, least_cpu
 from filters.animated import Animated
 from filters.base import Filter, Measures
 from filters.integrity import Integrity
-from filters.picture import Picture
+from filters.picture import SHARED_SIDE, Picture
 from filters.policy import Judge
 from filters.quality import Quality
 from filters.resolution import Resolution
@@ -207,7 +207,7 @@ def cost(folder: Path) -> Iterator[str]:
     picture = Picture.open(data)
     reduce = least_cpu(lambda: picture.rgb.reduce(-(-1632 // 256)), 30)
     yield f"| the small copy that filters share | {reduce:.2f} | {reduce / decode:.1%} |"
-    picture.reduced(256)
+    picture.reduced(SHARED_SIDE)
     total = reduce
     for filter in filters:
         spent = least_cpu(partial(filter.measure, picture), 30)

@@ -11,7 +11,6 @@ which is right for pictures of your own.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,13 +22,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.accuracy import recall_at, share
-from benchmarks.corpus import add_folders, indexes, typed
+from benchmarks.corpus import arguments, indexes, of_fold, typed, without_doubtful
 from benchmarks.report import Report
 from filters.picture import Picture
 from filters.true_copy import TrueCopies, TrueCopy
 from training import same_size_pairs
 from training.same_size_pairs import HISTORIES, SameSizePair
-from training.sources import folds, held_out, read, set_apart
+from training.sources import held_out, read
 from training.true_copy_pairs import FACTORS, Pair, drawn, enlarged_by_networks
 
 KINDS = ("photo", "illustration")
@@ -101,19 +100,12 @@ def answered(pairs: Sequence[AnyPair]) -> list[Answer]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    add_folders(parser)
-    parser.add_argument("--fold", choices=("train", "tune", "test"))
+    parser = arguments(__doc__)
     parser.add_argument("--times", type=int, default=4, help="pairs of either truth per original")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    fold = folds()
-    pairs = [pair for pair in _pairs(indexes(given.folder), given.times, given.seed)
-             if not given.fold or fold.get(_source(pair).origin) == given.fold]  # fmt: skip
+    pairs = _pairs(indexes(given.folder), given.times, given.seed)
+    wanted = {source.origin for source in of_fold(map(_source, pairs), given.fold)}
+    pairs = [pair for pair in pairs if _source(pair).origin in wanted]
     jobs = [list(group) for _, group in groupby(sorted(pairs, key=_key), _key)]
     with ProcessPoolExecutor(given.processes) as pool:
         answers = [one for found in pool.map(answered, jobs, chunksize=2) for one in found]
@@ -124,10 +116,9 @@ def main() -> None:
             f"{len(jobs)} sets of pairs, {len(answers)} pairs. Intervals are 95 %, by source.\n"
         )
         tell(out, answers)
-        doubtful = set_apart()
-        kept = [a for a in answers if (a.source.origin, a.source.path) not in doubtful]
+        kept = without_doubtful(answers, lambda answer: answer.source)
         if len(kept) < len(answers):
-            out.say(f"## Without the {len(doubtful)} pictures that are set apart\n")
+            out.say("## Without the pictures that are set apart\n")
             headline(out, [a for a in kept if isinstance(a.pair, Pair)])
 
 

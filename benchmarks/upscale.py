@@ -11,7 +11,6 @@ right for pictures of your own.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy import Rate, limit_at, recall_at, share
-from benchmarks.corpus import add_folders, indexes, typed
+from benchmarks.corpus import arguments, indexes, of_fold, typed, without_doubtful
 from benchmarks.report import Report
 from filters.base import Measures
 from filters.picture import Picture
@@ -30,7 +29,7 @@ from filters.upscale import Upscale
 from filters.upscale.features import NAMES, features
 from training import codecs, kernels
 from training.samples import FACTORS, Recipe, grid
-from training.sources import folds, held_out, read, set_apart
+from training.sources import held_out, read
 
 KINDS = ("photo", "illustration")
 SHOWN_CUES = 6
@@ -65,19 +64,9 @@ def measured(recipes: Sequence[Recipe]) -> list[Sample]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    add_folders(parser)
-    parser.add_argument("--fold", choices=("train", "tune", "test"))
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
-    sources = [s for s in read(indexes(given.folder)) if s.kind in KINDS]
-    if given.fold:
-        fold = folds()
-        sources = [s for s in sources if fold.get(s.origin) == given.fold]
+    given = arguments(__doc__).parse_args()
+    found = of_fold(read(indexes(given.folder)), given.fold)
+    sources = [source for source in found if source.kind in KINDS]
     jobs = [list(g) for _, g in groupby(grid(sources, given.seed), lambda r: r.source)]
     with ProcessPoolExecutor(given.processes) as pool:
         samples = [s for found in pool.map(measured, jobs, chunksize=4) for s in found]
@@ -88,12 +77,9 @@ def main() -> None:
             f"{len(sources)} pictures, {len(samples)} samples. Intervals are 95 %, by source.\n"
         )
         tell(report, samples)
-        doubtful = set_apart()
-        kept = [
-            s for s in samples if (s.recipe.source.origin, s.recipe.source.path) not in doubtful
-        ]
+        kept = without_doubtful(samples, lambda sample: sample.recipe.source)
         if len(kept) < len(samples):
-            report.say(f"\n# Without the {len(doubtful)} pictures that are set apart\n")
+            report.say("\n# Without the pictures that are set apart\n")
             headline(report, kept)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from filters.picture import SHARED_SIDE
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 Colour: TypeAlias = tuple[int, int, int]
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.int16]]
 
-MAX_SIDE = 256
-"""Bars are sought on a copy at most this large; thinner than its pixels they do not matter."""
 LEVEL = 12
 """Levels a pixel of the copy may differ from the colour of its bar."""
 FLAT = 5
@@ -77,8 +77,8 @@ class _Bar:
 
 def content_box(picture: Picture) -> Box:
     """Where the content of a picture is; all of it where nothing else can be told."""
-    rgb, small = picture.rgb, picture.reduced(MAX_SIDE)
-    factor = -(-max(rgb.size) // MAX_SIDE)
+    rgb, small = picture.rgb, picture.reduced(SHARED_SIDE)
+    factor = -(-max(rgb.size) // SHARED_SIDE)
     box = Box(0, 0, *rgb.size)
     for _ in range(FRAMES):
         inner = _within(rgb, small, factor, box)
@@ -171,7 +171,7 @@ def _bar(rgb: Image, box: Box, inside: Box, side: int, ground: Colour, *, flat: 
     """Look at full size where a margin ends, along the content alone."""
     axis = side % 2
     slope = max(3, round(SLOPE * (box[axis + 2] - box[axis])))
-    reach = max(RINGING, -(-max(rgb.size) // MAX_SIDE)) + slope
+    reach = max(RINGING, -(-max(rgb.size) // SHARED_SIDE)) + slope
     start = max(box[axis], inside[side] - reach)
     end = min(box[axis + 2], inside[side] + reach)
     across = (inside.top, inside.bottom) if axis == 0 else (inside.left, inside.right)

@@ -191,6 +191,8 @@ class Picture:
         self.close()
 
 
+SHARED_SIDE = 256
+"""The longer side of the small copy that filters share: who asks for another has one more made."""
 _TURNS = (
     None,
     Image.Transpose.FLIP_LEFT_RIGHT,

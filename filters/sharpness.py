@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from filters.tiles import MAX_SIDE, Tile, by_contrast
+from filters.picture import SHARED_SIDE
+from filters.tiles import Tile, by_contrast
 
 if TYPE_CHECKING:
     from filters.picture import Picture
@@ -47,7 +48,7 @@ def sharpness(picture: Picture) -> float | None:
 def sharpness_of_tiles(picture: Picture) -> list[tuple[Tile, float | None]]:
     """The same of each tile that is looked at; None where it has not contrast enough to tell."""
     rgb = picture.rgb
-    chosen = by_contrast(rgb.size, picture.reduced(MAX_SIDE), TILE)[:TILES]
+    chosen = by_contrast(rgb.size, picture.reduced(SHARED_SIDE), TILE)[:TILES]
     tiles = np.stack([np.asarray(rgb.crop(tile.box).convert("L")) for tile in chosen])
     if min(tiles.shape[1:]) < WINDOW:
         return [(tile, None) for tile in chosen]

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from filters.picture import Picture
+from filters.picture import SHARED_SIDE, Picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-MAX_SIDE = 256
-"""The first look is at a copy at most this large."""
 GRID = (120, 24)
 """Tiles begin at multiples of a multiple of the first of these that is not wider than they are:
 whole JPEG blocks, and for 120 whole pixels of what was enlarged by 5/4, 4/3, 3/2, 8/5, 2, 5/2, 3
@@ -120,8 +118,8 @@ def colours(picture: Picture | Image.Image, tiles: Sequence[Tile], side: int) ->
 def _views(picture: Picture | Image.Image) -> tuple[Image.Image, Image.Image]:
     """The picture, and a copy small enough for the first look."""
     if isinstance(picture, Picture):
-        return picture.rgb, picture.reduced(MAX_SIDE)
-    factor = -(-max(picture.size) // MAX_SIDE)
+        return picture.rgb, picture.reduced(SHARED_SIDE)
+    factor = -(-max(picture.size) // SHARED_SIDE)
     across, down = (min(factor, side) for side in picture.size)
     return picture, picture.reduce((across, down)) if factor > 1 else picture
 

@@ -18,12 +18,11 @@ import numpy as np
 from PIL import Image
 
 from filters.monochrome.oklab import Floats, oklab
+from filters.picture import SHARED_SIDE
 
 if TYPE_CHECKING:
     from filters.picture import Picture
 
-SHARED = 256
-"""Longer side of the small copy that filters share."""
 SIDE = 96
 """Longer side of the two copies that are looked at."""
 BINS = 32
@@ -65,7 +64,7 @@ def numbers_of(means: Image.Image, points: Image.Image) -> dict[str, float]:
 
 
 def _means(picture: Picture) -> Image.Image:
-    small = picture.reduced(SHARED)
+    small = picture.reduced(SHARED_SIDE)
     factor = -(-max(small.size) // SIDE)
     return (
         small

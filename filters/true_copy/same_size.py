@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from filters.tiles import MAX_SIDE, detailed, luma
+from filters.picture import SHARED_SIDE
+from filters.tiles import detailed, luma
 from filters.true_copy.blocks import (
     BLOCK,
     blockiness,
@@ -45,7 +46,7 @@ def numbers(first: Picture, second: Picture) -> tuple[Floats, float, float]:
     alike the places are (-1 to 1). No side is under 16 pixels.
     """
     # The same places whichever copy comes first.
-    judged = min(first, second, key=lambda copy: (copy.bytes, copy.reduced(MAX_SIDE).tobytes()))
+    judged = min(first, second, key=lambda copy: (copy.bytes, copy.reduced(SHARED_SIDE).tobytes()))
     tiles = detailed(judged, min(SIDE, *first.rgb.size), PLACES)
     side = max(tiles[0].width, tiles[0].height)
     stacks = [luma(copy, tiles, side).astype(np.float32) for copy in (first, second)]
